@@ -1,0 +1,46 @@
+//! Causes on the way to a server.
+
+use super::Cause;
+
+/// This family, in the order of the runbook.
+pub(super) static LIST: &[&Cause] = &[&NET_DNS, &NET_REFUSED, &NET_TIMEOUT, &NET_OTHER, &TLS_CA];
+
+/// A host name could not be resolved.
+pub static NET_DNS: Cause = Cause {
+    code: "NET-DNS",
+    title: "a host name could not be resolved",
+    why: "no address, no connection",
+    fix: &["look at /etc/resolv.conf and the network"],
+};
+
+/// The connection was refused.
+pub static NET_REFUSED: Cause = Cause {
+    code: "NET-REFUSED",
+    title: "the connection was refused",
+    why: "nothing listens there, or a firewall says no",
+    fix: &["compare address and port; look at the firewall"],
+};
+
+/// No answer in time.
+pub static NET_TIMEOUT: Cause = Cause {
+    code: "NET-TIMEOUT",
+    title: "no answer in time",
+    why: "packets are lost on the way, or the other side is stuck",
+    fix: &["look at routes, security groups and VPC endpoints"],
+};
+
+/// The connection broke.
+pub static NET_OTHER: Cause = Cause {
+    code: "NET-OTHER",
+    title: "the connection broke",
+    why: "the other side ended it, or spoke another protocol",
+    fix: &["look at proxies in between, and at what listens there"],
+};
+
+/// The server's certificate is not trusted.
+pub static TLS_CA: Cause = Cause {
+    code: "TLS-CA",
+    title: "the server's certificate is not trusted",
+    why: "an intercepting proxy's authority is missing here, or this image has no certificates",
+    fix: &["set AWS_CA_BUNDLE, or install ca-certificates"],
+};

@@ -1,0 +1,133 @@
+//! Causes of keyfob's own.
+
+use super::Cause;
+
+/// This family, in the order of the runbook.
+pub(super) static LIST: &[&Cause] = &[
+    &KF_NOTHING,
+    &KF_WARMING,
+    &KF_LOOP,
+    &KF_STATIC,
+    &KF_STATIC_REFUSED,
+    &KF_DRIFT,
+    &KF_EXPECT,
+    &KF_AUTH,
+    &KF_TOKENMISSING,
+    &KF_HOST,
+    &KF_REQUEST,
+    &KF_POLICY,
+    &KF_TIMEOUT,
+    &UNKNOWN,
+];
+
+/// No source has credentials.
+pub static KF_NOTHING: Cause = Cause {
+    code: "KF-NOTHING",
+    title: "no source has credentials",
+    why: "nothing is configured: no keys, no profile, no token, no endpoint, no instance role",
+    fix: &["set up one source: `keyfob explain` lists what was looked at"],
+};
+
+/// The first walk is under way.
+pub static KF_WARMING: Cause = Cause {
+    code: "KF-WARMING",
+    title: "the first walk is under way",
+    why: "the agent has just started",
+    fix: &["wait a moment and ask again"],
+};
+
+/// The chain leads back to keyfob itself.
+pub static KF_LOOP: Cause = Cause {
+    code: "KF-LOOP",
+    title: "the chain leads back to keyfob itself",
+    why: "keyfob would wait for its own answer",
+    fix: &["remove keyfob from the profile it resolves, or name another profile"],
+};
+
+/// Long-term keys are served as they are.
+pub static KF_STATIC: Cause = Cause {
+    code: "KF-STATIC",
+    title: "long-term keys are served as they are",
+    why: "they have no session token and no expiry; the Rust, Java and Ruby SDKs send the empty token, which AWS refuses",
+    fix: &["use temporary credentials; or static_keys = \"mint\" when it is there"],
+};
+
+/// Long-term keys were found and the role refuses them.
+pub static KF_STATIC_REFUSED: Cause = Cause {
+    code: "KF-STATIC-REFUSED",
+    title: "long-term keys were found and the role refuses them",
+    why: "the role's configuration says static_keys = \"refuse\"",
+    fix: &["configure a source of temporary credentials"],
+};
+
+/// The chain now ends at another identity than the one the role started with.
+pub static KF_DRIFT: Cause = Cause {
+    code: "KF-DRIFT",
+    title: "the chain now ends at another identity than the one the role started with",
+    why: "serving it would silently change who the application is",
+    fix: &["repair the original source; if the change is meant, change the role's configuration or restart"],
+};
+
+/// The credentials found are not the expected ones.
+pub static KF_EXPECT: Cause = Cause {
+    code: "KF-EXPECT",
+    title: "the credentials found are not the expected ones",
+    why: "the role's `expect` names another account or source",
+    fix: &["repair the expected source, or change `expect`"],
+};
+
+/// The request's token is not the right one.
+pub static KF_AUTH: Cause = Cause {
+    code: "KF-AUTH",
+    title: "the request's token is not the right one",
+    why: "every request must carry the token of the token file",
+    fix: &["set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the agent's token file"],
+};
+
+/// The request carries no token.
+pub static KF_TOKENMISSING: Cause = Cause {
+    code: "KF-TOKENMISSING",
+    title: "the request carries no token",
+    why: "every request must carry the token of the token file in Authorization",
+    fix: &["set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the agent's token file"],
+};
+
+/// The request is not for this listener.
+pub static KF_HOST: Cause = Cause {
+    code: "KF-HOST",
+    title: "the request is not for this listener",
+    why: "only loopback and link-local hosts are answered, without proxies in between",
+    fix: &["use the literal address that `keyfob env` prints"],
+};
+
+/// The request is not one that is answered here.
+pub static KF_REQUEST: Cause = Cause {
+    code: "KF-REQUEST",
+    title: "the request is not one that is answered here",
+    why: "wrong path, method or body",
+    fix: &["use the address that `keyfob env` prints"],
+};
+
+/// The role does not allow this source.
+pub static KF_POLICY: Cause = Cause {
+    code: "KF-POLICY",
+    title: "the role does not allow this source",
+    why: "the role's `sources` leaves it out",
+    fix: &["add the source to the role's `sources`"],
+};
+
+/// A source did not answer within refresh.attempt_timeout.
+pub static KF_TIMEOUT: Cause = Cause {
+    code: "KF-TIMEOUT",
+    title: "a source did not answer within refresh.attempt_timeout",
+    why: "the attempt was ended",
+    fix: &["look at the source; or raise refresh.attempt_timeout"],
+};
+
+/// The reason is not known.
+pub static UNKNOWN: Cause = Cause {
+    code: "UNKNOWN",
+    title: "the reason is not known",
+    why: "nothing that was seen fits a known cause",
+    fix: &["run `keyfob explain` and look at what each source said"],
+};

@@ -1,0 +1,55 @@
+//! Causes in credential_process.
+
+use super::Cause;
+
+/// This family, in the order of the runbook.
+pub(super) static LIST: &[&Cause] =
+    &[&PROC_EXIT, &PROC_START, &PROC_JSON, &PROC_QUOTE, &PROC_TIMEOUT, &PROC_EXPIRED];
+
+/// The credential_process failed.
+pub static PROC_EXIT: Cause = Cause {
+    code: "PROC-EXIT",
+    title: "the credential_process failed",
+    why: "the command ended with an error instead of printing credentials",
+    fix: &["run the command by hand as this user; give its absolute path"],
+};
+
+/// The credential_process could not be started.
+pub static PROC_START: Cause = Cause {
+    code: "PROC-START",
+    title: "the credential_process could not be started",
+    why: "the first word is not a program that this user can run; there is no shell, so `~`, `$VAR` and pipes do not work",
+    fix: &["give the absolute path of the program; wrap a pipeline in `sh -c '…'`"],
+};
+
+/// The credential_process printed something else than credentials.
+pub static PROC_JSON: Cause = Cause {
+    code: "PROC-JSON",
+    title: "the credential_process printed something else than credentials",
+    why: "its output must be one JSON object with Version 1, AccessKeyId and SecretAccessKey",
+    fix: &["print {\"Version\": 1, \"AccessKeyId\": …, \"SecretAccessKey\": …} and nothing else on stdout"],
+};
+
+/// The credential_process command has a quote that does not end.
+pub static PROC_QUOTE: Cause = Cause {
+    code: "PROC-QUOTE",
+    title: "the credential_process command has a quote that does not end",
+    why: "the command is split into words as a shell would, and an open quote has no end",
+    fix: &["close the quote"],
+};
+
+/// The credential_process did not end in time.
+pub static PROC_TIMEOUT: Cause = Cause {
+    code: "PROC-TIMEOUT",
+    title: "the credential_process did not end in time",
+    why: "it was ended, with everything it had started",
+    fix: &["make it faster, or raise refresh.process_timeout"],
+};
+
+/// The credential_process printed credentials that are expired already.
+pub static PROC_EXPIRED: Cause = Cause {
+    code: "PROC-EXPIRED",
+    title: "the credential_process printed credentials that are expired already",
+    why: "they would be refused by AWS",
+    fix: &["let the command print fresh credentials; look at its cache and at the clock"],
+};

@@ -1,0 +1,101 @@
+//! Causes in what a profile says.
+
+use super::Cause;
+
+/// This family, in the order of the runbook.
+pub(super) static LIST: &[&Cause] = &[
+    &PROFILE_UNKNOWN,
+    &PROFILE_NOSOURCE,
+    &PROFILE_BOTHSOURCES,
+    &PROFILE_BADSOURCE,
+    &PROFILE_LOOP,
+    &PROFILE_SOURCEMISSING,
+    &PROFILE_NOCREDS,
+    &PROFILE_MFA,
+    &PROFILE_VALUE,
+    &PROFILE_UNSUPPORTED,
+];
+
+/// The profile does not exist.
+pub static PROFILE_UNKNOWN: Cause = Cause {
+    code: "PROFILE-UNKNOWN",
+    title: "the profile does not exist",
+    why: "botocore asks no source at all when the profile it was told to use is in neither file",
+    fix: &[
+        "correct the name, or add the profile: `[profile NAME]` in the config file, `[NAME]` in the credentials file",
+    ],
+};
+
+/// Role_arn without source_profile or credential_source.
+pub static PROFILE_NOSOURCE: Cause = Cause {
+    code: "PROFILE-NOSOURCE",
+    title: "role_arn without source_profile or credential_source",
+    why: "a role is assumed with other credentials, and the profile does not say which",
+    fix: &[
+        "add source_profile = NAME, or credential_source = Environment, Ec2InstanceMetadata or EcsContainer",
+    ],
+};
+
+/// Source_profile and credential_source in one profile.
+pub static PROFILE_BOTHSOURCES: Cause = Cause {
+    code: "PROFILE-BOTHSOURCES",
+    title: "source_profile and credential_source in one profile",
+    why: "they contradict each other",
+    fix: &["keep one of the two"],
+};
+
+/// Credential_source is none of the three known words.
+pub static PROFILE_BADSOURCE: Cause = Cause {
+    code: "PROFILE-BADSOURCE",
+    title: "credential_source is none of the three known words",
+    why: "it is compared letter by letter with Environment, Ec2InstanceMetadata and EcsContainer",
+    fix: &["use one of the three, with these capitals"],
+};
+
+/// Source_profile leads back to a profile already visited.
+pub static PROFILE_LOOP: Cause = Cause {
+    code: "PROFILE-LOOP",
+    title: "source_profile leads back to a profile already visited",
+    why: "each profile waits for the other one's credentials",
+    fix: &["let one profile of the circle have credentials of its own"],
+};
+
+/// Source_profile names a profile that does not exist.
+pub static PROFILE_SOURCEMISSING: Cause = Cause {
+    code: "PROFILE-SOURCEMISSING",
+    title: "source_profile names a profile that does not exist",
+    why: "the role cannot be assumed without it",
+    fix: &["correct the name, or add the profile"],
+};
+
+/// The source profile has nothing that yields credentials.
+pub static PROFILE_NOCREDS: Cause = Cause {
+    code: "PROFILE-NOCREDS",
+    title: "the source profile has nothing that yields credentials",
+    why: "a role is assumed with the source profile's own credentials, and it has none",
+    fix: &["add credentials to the source profile, or point source_profile at another"],
+};
+
+/// The profile asks for an MFA code.
+pub static PROFILE_MFA: Cause = Cause {
+    code: "PROFILE-MFA",
+    title: "the profile asks for an MFA code",
+    why: "there is nobody to type it in a service",
+    fix: &["use SSO, or a role that needs no MFA, or get a session first"],
+};
+
+/// A value in a profile cannot be used.
+pub static PROFILE_VALUE: Cause = Cause {
+    code: "PROFILE-VALUE",
+    title: "a value in a profile cannot be used",
+    why: "the value has the wrong shape",
+    fix: &["correct the value named above"],
+};
+
+/// The profile uses a source that this version does not support yet.
+pub static PROFILE_UNSUPPORTED: Cause = Cause {
+    code: "PROFILE-UNSUPPORTED",
+    title: "the profile uses a source that this version does not support yet",
+    why: "SSO, `aws login`, AWS_CREDENTIAL_FILE and the files of boto 2 are recognised, but not walked yet; skipping them could serve another identity",
+    fix: &["use credential_process with `aws configure export-credentials --format process` until then"],
+};

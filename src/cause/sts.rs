@@ -1,0 +1,88 @@
+//! Causes named by AWS itself.
+
+use super::Cause;
+
+/// This family, in the order of the runbook.
+pub(super) static LIST: &[&Cause] = &[
+    &STS_DENIED,
+    &STS_THROTTLE,
+    &STS_REGION_OFF,
+    &STS_VALIDATION,
+    &STS_CHAIN1H,
+    &KEY_INVALID,
+    &KEY_EXPIRED,
+    &AWS_5XX,
+    &CLOCK,
+];
+
+/// AWS refused to let the caller assume the role.
+pub static STS_DENIED: Cause = Cause {
+    code: "STS-DENIED",
+    title: "AWS refused to let the caller assume the role",
+    why: "either the role's trust policy does not name the caller, or the caller lacks permission for sts:AssumeRole",
+    fix: &["check both: the role's trust policy, and the caller's policies"],
+};
+
+/// AWS asked to slow down.
+pub static STS_THROTTLE: Cause = Cause {
+    code: "STS-THROTTLE",
+    title: "AWS asked to slow down",
+    why: "too many requests for this account",
+    fix: &["wait: it is tried again with growing pauses"],
+};
+
+/// STS is not active in this region.
+pub static STS_REGION_OFF: Cause = Cause {
+    code: "STS-REGION-OFF",
+    title: "STS is not active in this region",
+    why: "the region must be enabled in the account",
+    fix: &["activate the region, or use another one"],
+};
+
+/// AWS found a parameter of the request invalid.
+pub static STS_VALIDATION: Cause = Cause {
+    code: "STS-VALIDATION",
+    title: "AWS found a parameter of the request invalid",
+    why: "a role ARN, session name, external id or duration is out of its bounds",
+    fix: &["correct the value named above"],
+};
+
+/// A session of more than an hour was asked for through a chain of roles.
+pub static STS_CHAIN1H: Cause = Cause {
+    code: "STS-CHAIN1H",
+    title: "a session of more than an hour was asked for through a chain of roles",
+    why: "AWS limits role chaining to one hour",
+    fix: &["set duration_seconds to 3600 or less"],
+};
+
+/// AWS does not know the key, or the secret does not belong to it.
+pub static KEY_INVALID: Cause = Cause {
+    code: "KEY-INVALID",
+    title: "AWS does not know the key, or the secret does not belong to it",
+    why: "the key was deleted, or mistyped, or belongs to another partition",
+    fix: &["make a new key; copy both parts again; compare region and partition"],
+};
+
+/// AWS says that the credentials are expired.
+pub static KEY_EXPIRED: Cause = Cause {
+    code: "KEY-EXPIRED",
+    title: "AWS says that the credentials are expired",
+    why: "temporary credentials were used past their end",
+    fix: &["get fresh ones from the source named above"],
+};
+
+/// AWS answered with an error of its own.
+pub static AWS_5XX: Cause = Cause {
+    code: "AWS-5XX",
+    title: "AWS answered with an error of its own",
+    why: "the service is not well",
+    fix: &["wait: it is tried again with growing pauses"],
+};
+
+/// The clock of this machine is wrong.
+pub static CLOCK: Cause = Cause {
+    code: "CLOCK",
+    title: "the clock of this machine is wrong",
+    why: "AWS refuses requests signed more than a few minutes off",
+    fix: &["set the clock: look at chrony or systemd-timesyncd"],
+};

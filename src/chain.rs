@@ -1,0 +1,104 @@
+//! Walks a role's sources in order, once, and writes down everything that happened.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::cause;
+use crate::clock::Clock;
+use crate::credentials::{Credentials, RoleName, SourceKind};
+use crate::failure::{Failure, FailureKind};
+use crate::report::{Attempt, Notes, Outcome, Resolution, TraceId, Trigger};
+use crate::source::{Lineup, Source};
+
+/// A role's chain.
+pub struct Chain {
+    role: RoleName,
+    lineup: Box<dyn Lineup>,
+    clock: Clock,
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain").field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+impl Chain {
+    /// The chain of a role. Every source keeps its own deadlines.
+    #[must_use]
+    pub fn new(role: RoleName, lineup: Box<dyn Lineup>, clock: Clock) -> Self {
+        Self { role, lineup, clock }
+    }
+
+    /// Whose chain it is.
+    #[must_use]
+    pub fn role(&self) -> &RoleName {
+        &self.role
+    }
+
+    /// Asks the sources in order until one provides or fails.
+    pub async fn resolve(&self, trigger: Trigger) -> Resolution {
+        let (trace, started, begun) = (TraceId::random(), self.clock.now(), Instant::now());
+        let mut attempts = Vec::new();
+        let credentials = self.walk(&mut attempts).await.map(Arc::new);
+        let (role, took) = (self.role.clone(), begun.elapsed());
+        Resolution { role, trace, trigger, started, took, attempts, credentials }
+    }
+
+    async fn walk(&self, attempts: &mut Vec<Attempt>) -> Option<Credentials> {
+        let (started, begun, mut notes) = (self.clock.now(), Instant::now(), Notes::default());
+        let prepared = self.lineup.sources(&mut notes).await;
+        let took = begun.elapsed();
+        let (sources, outcome) = match prepared {
+            Ok(sources) => (sources, Outcome::Skipped(Failure::not_configured("the AWS files were read"))),
+            Err(failure) => (Vec::new(), Outcome::Failed(failure)),
+        };
+        attempts.push(Attempt { source: SourceKind::Profile, started, took, notes, outcome });
+        for source in sources {
+            let (attempt, credentials) = self.ask(source.as_ref()).await;
+            let stop = !matches!(attempt.outcome, Outcome::Skipped(_));
+            attempts.push(attempt);
+            if stop {
+                return credentials;
+            }
+        }
+        None
+    }
+
+    async fn ask(&self, source: &dyn Source) -> (Attempt, Option<Credentials>) {
+        let (started, begun, mut notes) = (self.clock.now(), Instant::now(), Notes::default());
+        let answer = source.fetch(&mut notes).await;
+        let took = begun.elapsed();
+        let kind = source.kind();
+        let (outcome, credentials) = match self.accept(kind, answer) {
+            Ok(found) => (Outcome::Provided { expires_at: found.expires_at }, Some(found)),
+            Err(failure) if falls_through(kind, &failure) => (Outcome::Skipped(failure), None),
+            Err(failure) => (Outcome::Failed(failure), None),
+        };
+        (Attempt { source: kind, started, took, notes, outcome }, credentials)
+    }
+
+    /// botocore raises on an answer that is expired already, except the metadata service's, which it extends
+    /// (contract 4): that one goes on to the keeper with its true expiry.
+    fn accept(&self, kind: SourceKind, answer: Result<Credentials, Failure>) -> Result<Credentials, Failure> {
+        let found = answer?;
+        if kind == SourceKind::Imds || !found.expired(self.clock.now()) {
+            return Ok(found);
+        }
+        let cause = match kind {
+            SourceKind::Env => &cause::ENV_EXPIRED,
+            SourceKind::Process => &cause::PROC_EXPIRED,
+            SourceKind::Container | SourceKind::EksPodIdentity => &cause::CONT_EXPIRED,
+            _ => &cause::KEY_EXPIRED,
+        };
+        let sentence = format!("{kind} handed out credentials that are expired already");
+        Err(Failure::new(FailureKind::AlreadyExpired, cause, sentence))
+    }
+}
+
+/// botocore's metadata fetcher turns all but bad configuration into "no credentials here".
+fn falls_through(kind: SourceKind, failure: &Failure) -> bool {
+    failure.kind.falls_through() || (kind == SourceKind::Imds && failure.kind != FailureKind::Misconfigured)
+}

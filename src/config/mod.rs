@@ -1,0 +1,263 @@
+//! The configuration as the rest of the program sees it: typed, complete, every default filled in.
+//!
+//! `raw` is the file's shape, `parse` turns it into this (or into every problem at once), `env` reads the environment.
+
+pub mod env;
+pub mod parse;
+mod raw;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::credentials::{AccountId, RoleName, SourceKind};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: Listen,
+    /// Token files.
+    pub auth: Auth,
+    /// The time allowed for the first credentials.
+    pub startup: Startup,
+    /// When credentials are fetched again.
+    pub refresh: Refresh,
+    /// Logs.
+    pub telemetry: Telemetry,
+    /// At least one; names are unique.
+    pub roles: Vec<Role>,
+}
+
+/// `[listen]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Credentials addresses.
+    pub credentials: Vec<SocketAddr>,
+    /// Admin address; `None` is off.
+    pub admin: Option<SocketAddr>,
+    /// Whether a credentials address may be other than loopback.
+    pub expose: bool,
+    /// More names accepted in `Host`, lower case.
+    pub hosts: Vec<String>,
+    /// IP TTL of answers on listeners that are not loopback.
+    pub ttl: u32,
+}
+
+/// `[auth]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// The main token; `None` is the first folder that we may use.
+    pub token_file: Option<PathBuf>,
+    /// Permission bits of a token file that we write.
+    pub token_mode: u32,
+    /// The admin token; `None` is beside the main one.
+    pub admin_token_file: Option<PathBuf>,
+}
+
+/// `[startup]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Startup {
+    /// `None` is to keep trying for ever.
+    pub deadline: Option<Duration>,
+}
+
+/// `[refresh]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refresh {
+    /// The least life at which credentials are renewed.
+    pub before: Duration,
+    /// Share of the lead by which a refresh is moved at random, 0 to 0.5.
+    pub jitter: f64,
+    /// The shortest pause after a failure that may pass by itself; others start at five times this.
+    pub retry_min: Duration,
+    /// The longest pause after a failure that may pass by itself; others end at five times this.
+    pub retry_max: Duration,
+    /// For one source in one walk.
+    pub attempt_timeout: Duration,
+    /// For one process.
+    pub process_timeout: Duration,
+}
+
+/// `[telemetry]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// The least severe level that is logged.
+    pub log_level: LogLevel,
+    /// How a line looks.
+    pub log_format: LogFormat,
+}
+
+/// Severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Failures of ours.
+    Error,
+    /// Changes for the worse.
+    Warn,
+    /// Changes.
+    Info,
+    /// Repeats and detail.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// One `[[role]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Unique.
+    pub name: RoleName,
+    /// An explicit profile, as one chosen in code.
+    pub profile: Option<String>,
+    /// The sources that may be asked; `None` is all. The order is always botocore's.
+    pub sources: Option<Vec<SourceKind>>,
+    /// A role assumed with what the sources found.
+    pub assume: Option<Assume>,
+    /// Whether readiness counts it.
+    pub required: bool,
+    /// What to do with long-term keys.
+    pub static_keys: StaticKeys,
+    /// What the credentials must be.
+    pub expect: Expect,
+    /// Whether another identity may be adopted once nothing usable is held.
+    pub allow_drift: bool,
+    /// Whether metadata credentials are served past their expiry while the service is down.
+    pub imds_extend: bool,
+    /// The only tokens that open this role; empty is the main one.
+    pub tokens: Vec<PathBuf>,
+    /// Replaces all `AWS_*` and `BOTO_CONFIG` of the chain's environment.
+    pub env: Option<Vars>,
+}
+
+/// Variables of a role's own. Their values can be secrets: `Debug` shows names only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Vars(pub BTreeMap<String, String>);
+
+impl fmt::Debug for Vars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// `role_arn` and what goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assume {
+    /// The role to assume.
+    pub role_arn: String,
+    /// Shared with the role's owner; not printed all the same.
+    pub external_id: Option<String>,
+    /// The same across refreshes; `None` is `keyfob-NAME`.
+    pub session_name: Option<String>,
+    /// 15 minutes to 12 hours.
+    pub duration: Option<Duration>,
+    /// Whose STS is asked.
+    pub region: Option<String>,
+}
+
+/// `static_keys`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaticKeys {
+    /// Serve them, and say what that means.
+    AsIs,
+    /// Never serve them.
+    Refuse,
+}
+
+/// `expect`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// The only account.
+    pub account: Option<AccountId>,
+    /// The only sources.
+    pub sources: Option<Vec<SourceKind>>,
+}
+
+/// Something wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: file and line where known, and the key: `keyfob.toml:12 role[2].role_arn`.
+    pub at: String,
+    /// What stands there.
+    pub is: String,
+    /// What was wanted.
+    pub want: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; wanted {}", self.at, self.is, self.want)
+    }
+}
+
+impl Default for Config {
+    /// One role, `default`, the whole chain, loopback.
+    fn default() -> Self {
+        Self {
+            listen: Listen::default(),
+            auth: Auth { token_file: None, token_mode: 0o440, admin_token_file: None },
+            startup: Startup { deadline: None },
+            refresh: Refresh::default(),
+            telemetry: Telemetry { log_level: LogLevel::Info, log_format: LogFormat::Auto },
+            roles: vec![Role::named(RoleName::default_role())],
+        }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            credentials: vec![SocketAddr::from(([127, 0, 0, 1], 5397))],
+            admin: Some(SocketAddr::from(([127, 0, 0, 1], 5398))),
+            expose: false,
+            hosts: Vec::new(),
+            ttl: 1,
+        }
+    }
+}
+
+impl Default for Refresh {
+    fn default() -> Self {
+        Self {
+            before: Duration::from_mins(20),
+            jitter: 0.1,
+            retry_min: Duration::from_secs(1),
+            retry_max: Duration::from_mins(1),
+            attempt_timeout: Duration::from_secs(10),
+            process_timeout: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Role {
+    /// A role with nothing said but its name.
+    #[must_use]
+    pub fn named(name: RoleName) -> Self {
+        Self {
+            name,
+            profile: None,
+            sources: None,
+            assume: None,
+            required: true,
+            static_keys: StaticKeys::AsIs,
+            expect: Expect::default(),
+            allow_drift: false,
+            imds_extend: true,
+            tokens: Vec::new(),
+            env: None,
+        }
+    }
+}

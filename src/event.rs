@@ -1,0 +1,87 @@
+//! What happened, told to whoever observes: metrics, logs and traces are made from these and nothing else.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{Config, Problem};
+use crate::credentials::RoleName;
+use crate::report::{Resolution, Served, Standing, Verdict};
+use crate::shutdown::Stage;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Listeners are bound: credentials, admin, and the file with the main token.
+    Listening {
+        /// Bound credentials addresses.
+        credentials: &'a [SocketAddr],
+        /// Bound admin address.
+        admin: Option<SocketAddr>,
+        /// Main token.
+        token_file: &'a Path,
+    },
+    /// A walk begins.
+    Resolving(&'a RoleName),
+    /// A walk ended and was judged.
+    Judged {
+        /// The walk.
+        resolution: &'a Resolution,
+        /// What became of its answer.
+        verdict: &'a Verdict,
+        /// Where the role stands now.
+        standing: &'a Standing,
+    },
+    /// A role is gone from the configuration.
+    RoleRemoved(&'a RoleName),
+    /// A request was answered.
+    Served(&'a Served),
+    /// A connection was not served: `limit` or `malformed`.
+    ConnectionRejected(&'static str),
+    /// A file that a walk read has changed.
+    InputChanged(&'a Path),
+    /// File events are not to be had; every file is looked at each 30 s instead. The text says why.
+    WatchDegraded(&'a str),
+    /// A token file was written.
+    TokenWritten(&'a Path),
+    /// A configuration is in force.
+    ConfigApplied(&'a Config),
+    /// A configuration was refused; the one before stays in force.
+    ConfigRejected(&'a [Problem]),
+    /// The wall clock was set, or the host slept.
+    ClockJumped,
+    /// Shutting down.
+    Draining(Stage),
+}
+
+/// Whoever wants to know. Must not block.
+pub trait Observe: Send + Sync {
+    /// Takes note of an event.
+    fn observe(&self, event: &Event<'_>);
+}
+
+/// Observers, told in order.
+#[derive(Clone, Default)]
+pub struct Observers(Vec<Arc<dyn Observe>>);
+
+impl Observers {
+    /// These observers.
+    #[must_use]
+    pub fn new(observers: Vec<Arc<dyn Observe>>) -> Self {
+        Self(observers)
+    }
+}
+
+impl std::fmt::Debug for Observers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Observers({})", self.0.len())
+    }
+}
+
+impl Observe for Observers {
+    fn observe(&self, event: &Event<'_>) {
+        for observer in &self.0 {
+            observer.observe(event);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Why something did not work: a kind from a closed set, a cause from the catalogue, and what was seen.
+
+use std::fmt;
+
+use crate::cause::Cause;
+
+/// How a failure is treated: whether the chain goes on, how soon to try again, which exit status it gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// Nobody asked for this source.
+    NotConfigured,
+    /// Asked for, in a way that cannot work.
+    Misconfigured,
+    /// The other side understood and refused.
+    Denied,
+    /// The other side could not be reached.
+    Unreachable,
+    /// No answer within the deadline.
+    TimedOut,
+    /// The other side asked us to slow down.
+    Throttled,
+    /// An answer that cannot be understood.
+    Malformed,
+    /// Credentials that are dead already.
+    AlreadyExpired,
+}
+
+impl FailureKind {
+    /// The name in JSON and text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not_configured",
+            Self::Misconfigured => "misconfigured",
+            Self::Denied => "denied",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Throttled => "throttled",
+            Self::Malformed => "malformed",
+            Self::AlreadyExpired => "already_expired",
+        }
+    }
+
+    /// Whether the chain asks the next source: only where nobody asked for this one.
+    #[must_use]
+    pub const fn falls_through(self) -> bool {
+        matches!(self, Self::NotConfigured)
+    }
+
+    /// Whether trying again soon can help: the short backoff (contract 4).
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Unreachable | Self::TimedOut | Self::Throttled | Self::AlreadyExpired)
+    }
+
+    /// The exit status of the command line (contract 1): 3, 4 or 5.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::NotConfigured => 3,
+            Self::Misconfigured | Self::Denied | Self::Malformed | Self::AlreadyExpired => 4,
+            Self::Unreachable | Self::TimedOut | Self::Throttled => 5,
+        }
+    }
+}
+
+/// One fact that was observed on the way to a failure; never a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What the fact is about: `status`, `request_id`, `stderr`, `mode`.
+    pub name: &'static str,
+    /// What was seen.
+    pub value: String,
+}
+
+/// A failure, raised where the knowledge is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// How it is treated.
+    pub kind: FailureKind,
+    /// The known reason.
+    pub cause: &'static Cause,
+    /// A sentence that names the thing: the variable, the file and line, the host. No secret, ever.
+    pub context: String,
+    /// What was seen.
+    pub evidence: Vec<Fact>,
+}
+
+impl Failure {
+    /// A failure of that kind and cause; the context names the thing it happened to.
+    pub fn new(kind: FailureKind, cause: &'static Cause, context: impl Into<String>) -> Self {
+        Self { kind, cause, context: context.into(), evidence: Vec::new() }
+    }
+
+    /// Nobody asked for this source: the chain goes on.
+    pub fn not_configured(context: impl Into<String>) -> Self {
+        Self::new(FailureKind::NotConfigured, &crate::cause::KF_NOTHING, context)
+    }
+
+    /// Asked for in a way that cannot work.
+    pub fn misconfigured(cause: &'static Cause, context: impl Into<String>) -> Self {
+        Self::new(FailureKind::Misconfigured, cause, context)
+    }
+
+    /// Understood and refused.
+    pub fn denied(cause: &'static Cause, context: impl Into<String>) -> Self {
+        Self::new(FailureKind::Denied, cause, context)
+    }
+
+    /// An answer that cannot be understood.
+    pub fn malformed(cause: &'static Cause, context: impl Into<String>) -> Self {
+        Self::new(FailureKind::Malformed, cause, context)
+    }
+
+    /// Adds a fact that was observed.
+    #[must_use]
+    pub fn seen(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.evidence.push(Fact { name, value: value.to_string() });
+        self
+    }
+
+    /// The value of a fact.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> Option<&str> {
+        self.evidence.iter().find(|fact| fact.name == name).map(|fact| fact.value.as_str())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.context, self.cause.code)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,92 @@
+//! Reading a file together with a stamp of what was read, so that a change can be told from a touch.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Larger files are refused: no file of ours or of AWS comes near.
+pub const LIMIT: u64 = 4 * 1024 * 1024;
+
+/// What was found at a path.
+#[derive(Clone, Copy, Debug)]
+pub enum Stamp {
+    /// Nothing there.
+    Absent,
+    /// Something that could not be read, with the system's error number.
+    Unreadable(i32),
+    /// A file.
+    Content {
+        /// Of the whole content.
+        digest: u64,
+        /// In bytes.
+        len: u64,
+        /// Last written.
+        modified: Option<SystemTime>,
+    },
+}
+
+/// Equal when a reader would see the same: times do not count.
+impl PartialEq for Stamp {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Absent, Self::Absent) => true,
+            (Self::Unreadable(a), Self::Unreadable(b)) => a == b,
+            (Self::Content { digest: a, len: m, .. }, Self::Content { digest: b, len: n, .. }) => {
+                a == b && m == n
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Stamp {}
+
+/// Reads a file of at most [`LIMIT`] bytes. The stamp is of exactly the bytes returned.
+///
+/// # Errors
+/// What the system said; `FileTooLarge` past the limit. The stamp says `Absent` or `Unreadable` then.
+pub fn read(path: &Path) -> (Stamp, io::Result<Vec<u8>>) {
+    match read_bytes(path) {
+        Ok((bytes, modified)) => {
+            let stamp = Stamp::Content { digest: digest(&bytes), len: bytes.len() as u64, modified };
+            (stamp, Ok(bytes))
+        }
+        Err(error) => (stamp_of(&error), Err(error)),
+    }
+}
+
+/// The stamp alone.
+#[must_use]
+pub fn stamp(path: &Path) -> Stamp {
+    read(path).0
+}
+
+fn read_bytes(path: &Path) -> io::Result<(Vec<u8>, Option<SystemTime>)> {
+    // Without O_NONBLOCK a FIFO in place of a file would hold the reader for ever.
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    let about = file.metadata()?;
+    if about.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let mut bytes = Vec::new();
+    (&file).take(LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok((bytes, about.modified().ok()))
+}
+
+fn stamp_of(error: &io::Error) -> Stamp {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Stamp::Absent,
+        _ => Stamp::Unreadable(error.raw_os_error().unwrap_or_default()),
+    }
+}
+
+fn digest(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,321 @@
+//! What a walk of the chain did: plain data, finished when the walk is. Everything that explains reads this.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::cause;
+use crate::credentials::{Credentials, RoleName, SourceKind};
+use crate::failure::{Failure, FailureKind};
+use crate::file::Stamp;
+
+/// Sixteen random bytes that tie a walk's log line, trace, exemplar and error body together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceId([u8; 16]);
+
+impl TraceId {
+    /// A fresh one. Should the system have no randomness to give, all zero: "no trace" in W3C's words.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        let _none = getrandom::fill(&mut bytes);
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a walk was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// The role's first.
+    Startup,
+    /// The refresh was due.
+    Schedule,
+    /// The last one failed, or has to be confirmed.
+    Retry,
+    /// A file that the last walk read has changed.
+    FileChange(PathBuf),
+    /// HUP, USR1, or the wall clock jumped.
+    Signal,
+    /// Somebody asked.
+    Operator,
+}
+
+impl Trigger {
+    /// The metric's label.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Startup => "startup",
+            Self::Schedule => "schedule",
+            Self::Retry => "retry",
+            Self::FileChange(_) => "file_change",
+            Self::Signal => "signal",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// Something a source looked at.
+#[derive(Clone, Debug)]
+pub enum Look {
+    /// An environment variable: whether it is set, and what it says where that is no secret.
+    Variable {
+        /// Its name.
+        name: String,
+        /// Set, even if empty.
+        set: bool,
+        /// What it says; `None` when unset or secret.
+        value: Option<String>,
+    },
+    /// A file, with what was there.
+    File {
+        /// Where.
+        path: PathBuf,
+        /// What was read.
+        stamp: Stamp,
+    },
+    /// A value in a file.
+    Setting {
+        /// Where.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Key, and value where it is no secret.
+        saw: String,
+    },
+    /// A command that was run: the words, no shell.
+    Command {
+        /// Program and arguments. Arguments can hold secrets, so only the program is kept here.
+        program: String,
+        /// How it ended.
+        saw: String,
+    },
+}
+
+/// One request to a server.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// `sts`, `imds` or `container`.
+    pub service: &'static str,
+    /// `AssumeRole`, `PUT token`.
+    pub operation: &'static str,
+    /// Scheme, host, port and path; never a query.
+    pub url: String,
+    /// Begun.
+    pub started: SystemTime,
+    /// Until the answer was read or given up.
+    pub took: Duration,
+    /// HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// AWS's own word for an error.
+    pub code: Option<String>,
+    /// For AWS support.
+    pub request_id: Option<String>,
+    /// What went wrong without an answer.
+    pub error: Option<String>,
+}
+
+/// What a source writes down while it works.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// Variables, files and values, in the order they were looked at.
+    pub looked: Vec<Look>,
+    /// Requests, in order.
+    pub calls: Vec<Call>,
+    /// The steps of a role chain, innermost first.
+    pub hops: Vec<Attempt>,
+}
+
+impl Notes {
+    /// Notes a variable whose value may be shown.
+    pub fn variable(&mut self, name: &str, value: Option<&str>) {
+        let (set, value) = (value.is_some(), value.map(str::to_owned));
+        self.looked.push(Look::Variable { name: name.to_owned(), set, value });
+    }
+
+    /// Notes a variable whose value is a secret.
+    pub fn secret_variable(&mut self, name: &str, set: bool) {
+        self.looked.push(Look::Variable { name: name.to_owned(), set, value: None });
+    }
+
+    /// Notes a file.
+    pub fn file(&mut self, path: impl Into<PathBuf>, stamp: Stamp) {
+        self.looked.push(Look::File { path: path.into(), stamp });
+    }
+}
+
+/// How asking one source ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// With credentials.
+    Provided {
+        /// Their expiry.
+        expires_at: Option<SystemTime>,
+    },
+    /// Without, and the chain went on.
+    Skipped(Failure),
+    /// Without, and the chain stopped.
+    Failed(Failure),
+}
+
+/// One source asked.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Which.
+    pub source: SourceKind,
+    /// Begun.
+    pub started: SystemTime,
+    /// Until its outcome.
+    pub took: Duration,
+    /// What it did.
+    pub notes: Notes,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// One walk of a role's chain.
+#[derive(Clone, Debug)]
+pub struct Resolution {
+    /// Whose.
+    pub role: RoleName,
+    /// Ties everything about this walk together.
+    pub trace: TraceId,
+    /// Why it was made.
+    pub trigger: Trigger,
+    /// Begun.
+    pub started: SystemTime,
+    /// In all.
+    pub took: Duration,
+    /// Every source asked, in order; the last one is where the chain ended.
+    pub attempts: Vec<Attempt>,
+    /// What was found.
+    pub credentials: Option<Arc<Credentials>>,
+}
+
+impl Resolution {
+    /// The source that provided the credentials.
+    #[must_use]
+    pub fn winner(&self) -> Option<SourceKind> {
+        let last = self.attempts.last()?;
+        matches!(last.outcome, Outcome::Provided { .. }).then_some(last.source)
+    }
+
+    /// Why there are no credentials: the source that stopped the chain, else the metadata service where it is there
+    /// and did not help, else "nothing configured". `None` when there are some.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        if self.credentials.is_some() {
+            return None;
+        }
+        Some(match self.attempts.last().map(|last| &last.outcome) {
+            Some(Outcome::Failed(failure)) => failure.clone(),
+            Some(Outcome::Skipped(failure)) if failure.kind != FailureKind::NotConfigured => failure.clone(),
+            _ => Failure::new(FailureKind::NotConfigured, &cause::KF_NOTHING, "no source has credentials"),
+        })
+    }
+
+    /// Whether a network source was asked: then trying again soon may help (contract 4).
+    #[must_use]
+    pub fn tried_network(&self) -> bool {
+        self.attempts.iter().any(|attempt| !attempt.notes.calls.is_empty())
+    }
+
+    /// Every file looked at, with what was there: the inputs to watch.
+    pub fn inputs(&self) -> impl Iterator<Item = (&PathBuf, Stamp)> {
+        self.attempts.iter().flat_map(Attempt::inputs)
+    }
+}
+
+impl Attempt {
+    /// Every file this attempt and its hops looked at.
+    pub fn inputs(&self) -> Box<dyn Iterator<Item = (&PathBuf, Stamp)> + '_> {
+        let own = self.notes.looked.iter().filter_map(|look| match look {
+            Look::File { path, stamp } => Some((path, *stamp)),
+            _ => None,
+        });
+        Box::new(own.chain(self.notes.hops.iter().flat_map(Self::inputs)))
+    }
+}
+
+/// What became of a walk's answer (contract 4, "a role does not drift").
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Held and served from now on.
+    Adopt,
+    /// The credentials that are held already: not yet renewed.
+    Unchanged,
+    /// Not taken; what is held stays until it expires.
+    Refuse(Failure),
+    /// A better source than the bond's: taken when a walk at that time ends there too.
+    Confirm(SystemTime),
+    /// An input is being written: walk again when it settles.
+    Wait,
+    /// What is held has lost its ground and goes; `Failure` says why.
+    Drop(Failure),
+    /// Nothing came, or an error; what is held stays until it expires.
+    Fail(Failure),
+}
+
+/// Where a role stands after a walk, for telemetry and `status`: plain data, no secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// Source of what is held.
+    pub source: Option<SourceKind>,
+    /// Last four characters of the key id held.
+    pub key_suffix: Option<String>,
+    /// Account held, as the source named it.
+    pub account: Option<String>,
+    /// When this key id was first seen.
+    pub issued_at: Option<SystemTime>,
+    /// True expiry of what is held; `None` without expiry or when nothing is held.
+    pub expires_at: Option<SystemTime>,
+    /// Whether something is held at all.
+    pub held: bool,
+    /// Whether it is served past its expiry because the metadata service is down.
+    pub extended: bool,
+    /// Whether it is a bare long-term key.
+    pub long_term: bool,
+    /// The next walk, if one is planned.
+    pub next: Option<SystemTime>,
+    /// Failed walks since the last good one.
+    pub failures: u32,
+}
+
+impl Standing {
+    /// Whether something may be served at `now`.
+    #[must_use]
+    pub fn available(&self, now: SystemTime) -> bool {
+        self.held && (self.extended || self.expires_at.is_none_or(|at| at > now))
+    }
+}
+
+/// One request to the credentials listener or the admin listener, answered.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// `credentials`, `health`, `metrics`, `status`, `explain` or `refresh`.
+    pub handler: &'static str,
+    /// The role, where one was found.
+    pub role: Option<RoleName>,
+    /// HTTP status.
+    pub status: u16,
+    /// Why it was refused: a closed set (`missing_token`, `bad_token`, `bad_host_header`, `forwarded_header`,
+    /// `role_denied`), or empty.
+    pub refused: &'static str,
+    /// From the parsed head to the finished answer.
+    pub took: Duration,
+    /// Life left in what was handed out.
+    pub left: Option<Duration>,
+}

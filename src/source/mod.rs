@@ -1,0 +1,58 @@
+//! The places where credentials can come from, each walked as botocore walks it.
+//!
+//! A source holds no cache, writes no log and counts nothing: it writes down what it did in [`Notes`] and returns
+//! credentials or a [`Failure`]. Whether the chain goes on is the failure's kind; trying again later is the keeper's.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures_util::future::BoxFuture;
+
+use crate::aws::Sts;
+use crate::clock::Clock;
+use crate::credentials::{Credentials, SourceKind};
+use crate::failure::Failure;
+use crate::http;
+use crate::report::Notes;
+
+/// One place where credentials can come from.
+pub trait Source: Send + Sync {
+    /// Which one: a closed set, the metric's label.
+    fn kind(&self) -> SourceKind;
+
+    /// Asks the source once.
+    ///
+    /// # Errors
+    /// Why there are no credentials; a kind that falls through lets the chain ask the next source.
+    fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>>;
+}
+
+/// The sources of one walk: read anew each time, because files and what they say change.
+pub trait Lineup: Send + Sync {
+    /// The sources to ask, in order.
+    ///
+    /// # Errors
+    /// What keeps any source from being asked: a file that cannot be parsed, a profile that does not exist.
+    fn sources<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Vec<Arc<dyn Source>>, Failure>>;
+}
+
+/// What sources need of the outside world; shared by all roles.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Wall time.
+    pub clock: Clock,
+    /// For metadata and container endpoints.
+    pub http: http::Client,
+    /// AWS's own client.
+    pub sts: Sts,
+    /// Until one source's attempt is given up.
+    pub attempt_timeout: Duration,
+    /// Until a process is ended; `None` is never (`get` and `exec` on a terminal).
+    pub process_timeout: Option<Duration>,
+    /// Our own listeners: a container or metadata source at one of these is never asked.
+    pub own: Arc<ArcSwap<Vec<SocketAddr>>>,
+    /// The names being resolved by this process and those it was started by, as `KEYFOB_WALK` lists them.
+    pub walk: Vec<String>,
+}
