@@ -42,6 +42,8 @@ pub enum Event<'a> {
     InputChanged(&'a Path),
     /// File events are not to be had; every file is looked at each 30 s instead. The text says why.
     WatchDegraded(&'a str),
+    /// File events are to be had again.
+    WatchRestored,
     /// A token file was written.
     TokenWritten(&'a Path),
     /// A configuration is in force.

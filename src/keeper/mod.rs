@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::credentials::RoleName;
 use crate::event::{Event, Observe, Observers};
 use crate::report::{Resolution, Trigger};
-use crate::watcher::{Sight, Watcher};
+use crate::watcher::{Feed, Sight, Watcher};
 
 pub use judge::Policy;
 pub use snapshot::{Held, Snapshot, Usable};
@@ -108,8 +108,7 @@ pub struct Keeper {
     cell: Arc<ArcSwap<Snapshot>>,
     bell: watch::Sender<u64>,
     nudges: mpsc::UnboundedReceiver<Nudge>,
-    changes: mpsc::UnboundedReceiver<PathBuf>,
-    changed: mpsc::UnboundedSender<PathBuf>,
+    feed: Feed,
     watcher: Watcher,
     clock: Clock,
     observers: Observers,
@@ -131,23 +130,11 @@ impl Keeper {
         let cell = Arc::new(ArcSwap::from_pointee(Snapshot::starting(clock.now())));
         let (bell, heard) = watch::channel(0);
         let (nudge, nudges) = mpsc::unbounded_channel();
-        let (changed, changes) = mpsc::unbounded_channel();
+        let feed = Feed::new(&feed_name(parts.chain.role()));
         let handle = Handle { cell: Arc::clone(&cell), bell: heard, nudges: nudge, clock: clock.clone() };
         let (echo, last_begun) = (Echo::default(), None);
-        let keeper = Self {
-            parts,
-            cell,
-            bell,
-            nudges,
-            changes,
-            changed,
-            watcher,
-            clock,
-            observers,
-            roll,
-            echo,
-            last_begun,
-        };
+        let keeper =
+            Self { parts, cell, bell, nudges, feed, watcher, clock, observers, roll, echo, last_begun };
         (keeper, handle)
     }
 
@@ -162,17 +149,13 @@ impl Keeper {
         }
     }
 
-    fn role(&self) -> RoleName {
-        self.parts.chain.role().clone()
-    }
-
     async fn walk(&mut self, trigger: Trigger, waiting: &mut Vec<oneshot::Sender<()>>) {
         self.observers.observe(&Event::Resolving(self.parts.chain.role()));
         self.store(self.cell.load().begun());
         self.last_begun = Some(Instant::now());
         let walk = Arc::new(self.resolve(trigger, waiting).await);
         let inputs = walk.inputs().map(|(path, stamp)| (path.clone(), stamp)).collect();
-        let sight = self.watcher.follow(self.role(), inputs, self.changed.clone()).await;
+        let sight = self.watcher.follow(&mut self.feed, inputs).await;
         self.conclude(walk, sight);
     }
 
@@ -204,8 +187,6 @@ impl Keeper {
     }
 
     fn conclude(&mut self, walk: Arc<Resolution>, sight: Sight) {
-        // What is reported as changed was compared with what this very walk read: events from before are answered.
-        while self.changes.try_recv().is_ok() {}
         let (now, before) = (self.clock.now(), self.cell.load_full());
         let policy = &self.parts.policy;
         let (bond, held, pending) = (before.bond.as_ref(), before.held.as_deref(), before.pending.as_ref());
@@ -235,8 +216,7 @@ impl Keeper {
         let trigger = tokio::select! {
             jumped = sleep_until(&clock, due) => if jumped { Trigger::Signal } else { return self.came_due() },
             _ = jumps.changed() => Trigger::Signal,
-            Some(path) = self.changes.recv() => {
-                while self.changes.try_recv().is_ok() {}
+            path = self.feed.changed() => {
                 self.observers.observe(&Event::InputChanged(&path));
                 return self.start_over(Trigger::FileChange(path));
             }
@@ -278,6 +258,12 @@ impl Keeper {
         }
         trigger
     }
+}
+
+/// The name under which the watcher knows a role's keeper.
+#[must_use]
+pub fn feed_name(role: &RoleName) -> String {
+    format!("role:{role}")
 }
 
 async fn sleep_until(clock: &Clock, due: Option<SystemTime>) -> bool {
