@@ -114,8 +114,12 @@ impl Watcher {
         let trails =
             look(move || paths.into_iter().map(|path| (path.clone(), trail::trail(&path))).collect()).await;
         let (ready, prepared) = oneshot::channel();
-        let _gone =
-            self.0.send(Ask::Prepare { name: feed.name.clone(), trails: trails.unwrap_or_default(), ready });
+        // Dropped at once: a question that nobody hears takes its answer's sender with it.
+        drop(self.0.send(Ask::Prepare {
+            name: feed.name.clone(),
+            trails: trails.unwrap_or_default(),
+            ready,
+        }));
         let _gone = prepared.await;
         // What was told until now is older than the look that follows.
         feed.drain();
@@ -123,12 +127,12 @@ impl Watcher {
         let changed =
             seen.iter().find(|(path, stamp)| read.get(*path) != Some(stamp)).map(|(path, _)| path.clone());
         let (answer, settled) = oneshot::channel();
-        let _gone = self.0.send(Ask::Follow {
+        drop(self.0.send(Ask::Follow {
             name: feed.name.clone(),
             seen,
             tell: feed.tell.clone(),
             settled: answer,
-        });
+        }));
         Sight { changed, settled: settled.await.unwrap_or(true) }
     }
 

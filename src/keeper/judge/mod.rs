@@ -3,6 +3,9 @@
 //! A role does not drift: it keeps a bond, the source and account of the first answer it adopted, and an answer
 //! from anywhere else is refused or has to be seen twice. The rules and their order are contract 4's.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, SystemTime};
 
 use super::snapshot::Held;
