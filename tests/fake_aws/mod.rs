@@ -1,0 +1,7 @@
+//! The fake AWS is itself held to what AWS does.
+
+mod boto3;
+mod helpers;
+mod metadata;
+mod signing;
+mod sts;
