@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::raw::Wire;
 use crate::support::run::which;
-use crate::support::{FakeAws, Finished, Run, Serving, TempHome, keyfob};
+use crate::support::{FakeAws, Finished, Run, Running, Serving, TempHome, keyfob};
 
 fn sh(script: &str) -> Run {
     Run::new("/bin/sh").args(["-c", script])
@@ -75,9 +75,24 @@ fn serving_reads_the_addresses_and_ends_by_term() {
     let serving = Serving::launch(&sh(script).env("LINE", line)).unwrap();
     assert_eq!(serving.bound.admin.port(), 2);
     assert_eq!(serving.token(), "t");
-    assert!(serving.wait_for_log(Duration::from_secs(5), |line| line == "starting"));
-    let (status, log) = serving.stop();
-    assert!(status.success(), "{status} {log}");
+    let log = &serving.process.stderr;
+    assert!(log.says(Duration::from_secs(5), "starting"));
+    let status = serving.process.stop();
+    assert!(status.success(), "{status} {}", serving.log());
     let failed = Serving::launch(&sh("echo port taken >&2; exit 2"));
     assert_eq!(failed.err().as_deref(), Some("port taken"));
+}
+
+#[test]
+fn a_running_program_is_talked_to_and_ended() {
+    use std::io::Write;
+    let script = "trap 'echo got it' USR1; read line; echo \"$line\"; while :; do sleep 0.05; done";
+    let mut running = Running::start(&sh(script));
+    running.stdin.take().unwrap().write_all(b"hello\n").unwrap();
+    let bound = Duration::from_secs(5);
+    assert!(running.stdout.says(bound, "hello"));
+    running.signal(nix::sys::signal::Signal::SIGUSR1);
+    assert!(running.stdout.says(bound, "got it"));
+    assert!(running.wait(Duration::ZERO).is_none());
+    assert!(!running.stop().success());
 }

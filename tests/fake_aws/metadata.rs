@@ -174,3 +174,19 @@ async fn async_tests_can_wait_for_calls() {
     let short = Duration::from_millis(5);
     assert!(!aws.calls_reach("ContainerCredentials", 2, short).await);
 }
+
+#[test]
+fn the_fake_goes_dark_and_comes_back_at_the_same_address() {
+    let aws = FakeAws::spawn_thread();
+    let mut kept = Wire::connect(aws.addr());
+    kept.send(b"GET /container/x HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(kept.reply().unwrap().status, 200);
+    aws.go_dark();
+    aws.go_dark();
+    assert!(kept.closes());
+    let refused = std::net::TcpStream::connect(aws.addr()).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    aws.come_back();
+    aws.come_back();
+    assert_eq!(get(aws.addr(), "/container/x", &[]).status, 200);
+}

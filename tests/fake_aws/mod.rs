@@ -3,5 +3,6 @@
 mod boto3;
 mod helpers;
 mod metadata;
+mod rust_sdk;
 mod signing;
 mod sts;

@@ -7,9 +7,11 @@ pub mod aws;
 pub mod home;
 pub mod raw;
 pub mod run;
+pub mod running;
 pub mod serving;
 
 pub use aws::FakeAws;
 pub use home::TempHome;
 pub use run::{Finished, Run, keyfob};
+pub use running::Running;
 pub use serving::Serving;

@@ -105,8 +105,7 @@ impl Run {
         self
     }
 
-    /// For programs that are watched while they run.
-    pub fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::World;
+use super::knobs::{Container, Shape};
 use super::mint::Identity;
-use super::wire::{Answer, Asked, Said, credentials_json};
+use super::wire::{Answer, Asked, Said, credentials_json, keyless};
 
 const POD_IDENTITY: &str = "/v1/credentials";
 
@@ -25,32 +26,39 @@ pub fn answer(world: &World, asked: &Asked) -> Said {
     if asked.method != "GET" {
         return refusal(405, "MethodNotAllowed", "Only GET.").into();
     }
-    let authorization = asked.header("authorization");
-    if knobs.authorization.is_some() && authorization != knobs.authorization.as_deref() {
+    if knobs.authorization.is_some() && asked.header("authorization") != knobs.authorization.as_deref() {
         return refusal(401, "Unauthorized", "The authorization token is not valid.").into();
     }
+    keys(world, asked, knobs).into()
+}
+
+fn keys(world: &World, asked: &Asked, mut knobs: Container) -> Answer {
+    if let Some(answer) = keyless(&knobs.shape) {
+        return answer;
+    }
     let role = knobs.role_name.as_str();
+    let authorization = asked.header("authorization").unwrap_or_default();
+    let question = ["container", &asked.path, authorization, role, &knobs.account];
     let identity = Identity::Role {
         account: knobs.account.clone(),
         name: role.to_owned(),
         session: "container".to_owned(),
     };
-    let question = ["container", &asked.path, authorization.unwrap_or_default(), role, &knobs.account];
-    let mut mint = world.mint.lock().unwrap();
-    let issued = mint.issue(&question, identity, knobs.life);
+    let issued = world.mint.lock().unwrap().issue(&question, identity, knobs.life);
     let mut fields = Map::new();
     if knobs.show_role_arn && asked.path != POD_IDENTITY {
         let arn = format!("arn:aws:iam::{}:role/{role}", knobs.account);
         fields.insert("RoleArn".into(), arn.into());
     }
     if knobs.show_account {
-        fields.insert("AccountId".into(), Value::from(knobs.account.clone()));
+        fields.insert("AccountId".into(), Value::from(knobs.account));
     }
-    let shape = match knobs.show_token {
-        true => knobs.shape,
-        false => super::Shape::Without(vec!["Token"]),
-    };
-    credentials_json(&shape, fields, &issued, &knobs.expiration_format).into()
+    match &mut knobs.shape {
+        Shape::Without(names) if !knobs.show_token => names.push("Token"),
+        shape if !knobs.show_token => *shape = Shape::Without(vec!["Token"]),
+        _ => {}
+    }
+    credentials_json(&knobs.shape, fields, &issued, &knobs.expiration_format)
 }
 
 fn refusal(status: u16, code: &str, message: &str) -> Answer {

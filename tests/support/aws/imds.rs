@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::World;
 use super::knobs::{Imds, Listing};
 use super::mint::Identity;
-use super::wire::{Answer, Asked, STAMP, Said, credentials_json, stamp};
+use super::wire::{Answer, Asked, STAMP, Said, credentials_json, keyless, stamp};
 
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
@@ -115,6 +115,9 @@ fn role(world: &World, asked: &Asked, knobs: &Imds) -> Answer {
     let name = role_of(&asked.path).unwrap_or_default();
     if name != knobs.role_name {
         return Answer::text(404, NOT_FOUND);
+    }
+    if let Some(answer) = keyless(&knobs.shape) {
+        return answer;
     }
     let identity = Identity::Role {
         account: knobs.account.clone(),

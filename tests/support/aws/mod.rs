@@ -8,16 +8,14 @@ mod imds;
 mod journal;
 pub mod knobs;
 mod mint;
+mod port;
 mod server;
 mod sts;
 mod wire;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
-
-use tokio_util::sync::CancellationToken;
 
 pub use journal::{Entry, Face, Outcome};
 pub use knobs::{Container, Imds, Knobs, Listing, Shape, Sts, Trouble};
@@ -25,6 +23,7 @@ pub use mint::Issued;
 
 use journal::Journal;
 use mint::Mint;
+use port::Port;
 
 /// The account of everything that does not come from a role's ARN or a user's registration.
 pub const ACCOUNT: &str = "123456789012";
@@ -44,10 +43,8 @@ pub struct World {
 
 /// A running fake; dropping it closes its port and every connection.
 pub struct FakeAws {
-    addr: SocketAddr,
+    port: Port,
     world: Arc<World>,
-    stop: CancellationToken,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl FakeAws {
@@ -68,18 +65,26 @@ impl FakeAws {
             metadata_tokens: Mutex::default(),
             streamed: 0.into(),
         });
-        let stop = CancellationToken::new();
-        let (addr, thread) = server::spawn(Arc::clone(&world), stop.clone());
-        FakeAws { addr, world, stop, thread: Some(thread) }
+        FakeAws { port: Port::open(Arc::clone(&world)), world }
     }
 
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.port.addr()
     }
 
     /// `http://127.0.0.1:PORT`, without a slash: good for `AWS_ENDPOINT_URL` and the metadata endpoint.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}", self.addr())
+    }
+
+    /// Cuts every connection and refuses new ones, until [`FakeAws::come_back`].
+    pub fn go_dark(&self) {
+        self.port.listen(false);
+    }
+
+    /// Listens again, at the same address.
+    pub fn come_back(&self) {
+        self.port.listen(true);
     }
 
     /// The full URI of a container endpoint, e.g. `container_url("/container/app")`.
@@ -172,15 +177,6 @@ impl FakeAws {
 
     fn mint(&self) -> std::sync::MutexGuard<'_, Mint> {
         self.world.mint.lock().unwrap()
-    }
-}
-
-impl Drop for FakeAws {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

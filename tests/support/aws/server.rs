@@ -1,10 +1,8 @@
-//! Listens, reads requests, lets the face that owns the path answer, keeps the journal.
+//! Reads requests, lets the face that owns the path answer, keeps the journal.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,9 +13,7 @@ use hyper::header::{CONTENT_TYPE, DATE};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio::net::TcpStream;
 
 use super::World;
 use super::journal::{Entry, Face, Outcome};
@@ -28,35 +24,7 @@ use super::{container, imds, sts};
 const MOST: usize = 256 * 1024;
 const ENDLESS: usize = 1 << 30;
 
-/// Binds before it returns, so a client never comes too early.
-pub fn spawn(world: Arc<World>, stop: CancellationToken) -> (SocketAddr, JoinHandle<()>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let addr = listener.local_addr().unwrap();
-    let run = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = TcpListener::from_std(listener).unwrap();
-            stop.run_until_cancelled(accept(listener, world)).await;
-        });
-    };
-    let thread = std::thread::Builder::new().name("fake-aws".to_owned());
-    (addr, thread.spawn(run).unwrap())
-}
-
-async fn accept(listener: TcpListener, world: Arc<World>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            Ok((stream, _)) = listener.accept() => {
-                connections.spawn(converse(stream, Arc::clone(&world)));
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn converse(stream: TcpStream, world: Arc<World>) {
+pub async fn converse(stream: TcpStream, world: Arc<World>) {
     let service = service_fn(move |request| {
         let world = Arc::clone(&world);
         async move { respond(&world, request).await }

@@ -105,6 +105,17 @@ impl Answer {
     }
 }
 
+/// The answers of status 200 in which no keys are.
+pub fn keyless(shape: &Shape) -> Option<Answer> {
+    match shape {
+        Shape::Full | Shape::Without(_) | Shape::Null(_) => None,
+        Shape::NotJson => Some(Answer::text(200, "<html>not what you asked for</html>")),
+        Shape::Raw(text) => Some(Answer::text(200, text)),
+        Shape::Failure(code, message) => Some(failure_json(code, message)),
+        Shape::Endless => Some(Answer { body: Payload::Endless, ..Answer::text(200, "") }),
+    }
+}
+
 /// The JSON of the metadata and container endpoints, bent to the shape a test asked for.
 pub fn credentials_json(
     shape: &Shape,
@@ -112,32 +123,20 @@ pub fn credentials_json(
     issued: &Issued,
     expiration_format: &str,
 ) -> Answer {
+    let expires = stamp(issued.expires.unwrap_or_default(), expiration_format);
     fields.insert("AccessKeyId".into(), issued.key_id.clone().into());
     fields.insert("SecretAccessKey".into(), issued.secret.clone().into());
     fields.insert("Token".into(), issued.session_token.clone().into());
-    let expires = issued.expires.unwrap_or_default();
-    fields.insert("Expiration".into(), stamp(expires, expiration_format).into());
-    let mut answer = match shape {
-        Shape::Full => Answer::json(200, &fields.into()),
-        Shape::Without(names) => {
-            fields.retain(|name, _| !names.contains(&name.as_str()));
-            Answer::json(200, &fields.into())
-        }
+    fields.insert("Expiration".into(), expires.into());
+    match shape {
+        Shape::Without(names) => fields.retain(|name, _| !names.contains(&name.as_str())),
         Shape::Null(names) => {
-            for name in names {
-                fields.insert((*name).to_owned(), serde_json::Value::Null);
-            }
-            Answer::json(200, &fields.into())
+            let null = |name: &&str| ((*name).to_owned(), serde_json::Value::Null);
+            fields.extend(names.iter().map(null));
         }
-        Shape::NotJson => Answer::text(200, "<html>not what you asked for</html>"),
-        Shape::Raw(text) => Answer::text(200, text),
-        Shape::Failure(code, message) => failure_json(code, message),
-        Shape::Endless => Answer { body: Payload::Endless, ..Answer::text(200, "") },
-    };
-    if matches!(shape, Shape::Full) {
-        answer.key_id = Some(issued.key_id.clone());
+        _ => {}
     }
-    answer
+    Answer { key_id: Some(issued.key_id.clone()), ..Answer::json(200, &fields.into()) }
 }
 
 fn failure_json(code: &str, message: &str) -> Answer {
