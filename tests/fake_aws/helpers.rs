@@ -71,7 +71,7 @@ fn serving_reads_the_addresses_and_ends_by_term() {
         r#"{{"level":"info","credentials_address":"127.0.0.1:1","admin_address":"127.0.0.1:2","token_file":"{}"}}"#,
         file.display()
     );
-    let script = "echo starting >&2; echo \"$LINE\" >&2; trap 'exit 0' TERM; while :; do sleep 0.05; done";
+    let script = "trap 'exit 0' TERM; echo starting >&2; echo \"$LINE\" >&2; while :; do sleep 0.05; done";
     let serving = Serving::launch(&sh(script).env("LINE", line)).unwrap();
     assert_eq!(serving.bound.admin.port(), 2);
     assert_eq!(serving.token(), "t");

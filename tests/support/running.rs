@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use super::run::Run;
@@ -39,8 +40,10 @@ impl Running {
         let stderr = Log::follow(child.stderr.take().unwrap());
         let teller = Arc::clone(&exit);
         thread::spawn(move || {
-            let status = child.wait().unwrap();
-            *teller.status.lock().unwrap() = Some(status);
+            // Waited for without reaping: whoever holds the lock may signal, the pid is still the program's.
+            waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+            let mut status = teller.status.lock().unwrap();
+            *status = Some(child.wait().unwrap());
             teller.bell.notify_all();
         });
         Running { pid, stdin, stdout, stderr, exit }
