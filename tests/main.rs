@@ -1,1 +1,13 @@
-//! The integration tests: one binary, so that it links once.
+//! The one integration binary: it links once, its tests are the modules below.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test may stop at the first surprise and runs on the host's clock; clippy's in-tests settings do not reach helper functions"
+)]
+#![expect(unreachable_pub, reason = "`pub` says what the support modules offer to the suites")]
+
+mod fake_aws;
+mod support;

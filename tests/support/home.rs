@@ -1,0 +1,105 @@
+//! A home folder of a test's own, and the ways in which programs change files in it.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+/// A temporary home with an `.aws` folder; gone when dropped.
+pub struct TempHome {
+    dir: tempfile::TempDir,
+}
+
+impl TempHome {
+    pub fn new() -> TempHome {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(".aws")).unwrap();
+        TempHome { dir }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn config_path(&self) -> PathBuf {
+        self.path().join(".aws/config")
+    }
+
+    pub fn credentials_path(&self) -> PathBuf {
+        self.path().join(".aws/credentials")
+    }
+
+    /// Writes `.aws/config` in place.
+    pub fn config(&self, text: &str) -> PathBuf {
+        self.write(".aws/config", text)
+    }
+
+    /// Writes `.aws/credentials` in place.
+    pub fn credentials(&self, text: &str) -> PathBuf {
+        self.write(".aws/credentials", text)
+    }
+
+    /// Writes a file in place, folders included: the same inode, truncated and filled.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Writes beside the file and renames over it, as editors and the CLI do: another inode.
+    pub fn replace(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let beside = path.with_extension("being-written");
+        fs::write(&beside, text).unwrap();
+        fs::rename(&beside, &path).unwrap();
+        path
+    }
+
+    /// A folder that changes as a mounted secret does.
+    pub fn volume(&self, name: &str, files: &[(&str, &str)]) -> Volume {
+        let dir = self.path().join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let mut volume = Volume { dir, turn: 0 };
+        volume.swap(files);
+        volume
+    }
+
+    /// `HOME` and nothing else: what a program started with it finds is what the test wrote.
+    pub fn env(&self) -> Vec<(String, String)> {
+        vec![("HOME".to_owned(), self.path().display().to_string())]
+    }
+}
+
+/// A folder in the Kubernetes manner: files are links to `..data/NAME`, `..data` is a link that is renamed over.
+pub struct Volume {
+    dir: PathBuf,
+    turn: u32,
+}
+
+impl Volume {
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.dir.join(file)
+    }
+
+    /// All files change at once, with one rename; the old folder goes afterwards.
+    pub fn swap(&mut self, files: &[(&str, &str)]) {
+        let old = format!("..turn_{}", self.turn);
+        self.turn += 1;
+        let new = format!("..turn_{}", self.turn);
+        fs::create_dir(self.dir.join(&new)).unwrap();
+        for (name, text) in files {
+            fs::write(self.dir.join(&new).join(name), text).unwrap();
+        }
+        symlink(&new, self.dir.join("..data_tmp")).unwrap();
+        fs::rename(self.dir.join("..data_tmp"), self.dir.join("..data")).unwrap();
+        for (name, _) in files {
+            let link = self.dir.join(name);
+            if link.symlink_metadata().is_err() {
+                symlink(Path::new("..data").join(name), link).unwrap();
+            }
+        }
+        // The first turn has no predecessor.
+        let _ = fs::remove_dir_all(self.dir.join(old));
+    }
+}
