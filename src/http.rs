@@ -1,5 +1,5 @@
 //! The outbound client for metadata and container endpoints and for AWS: a deadline for each step, a cap on the
-//! body, no redirects, no proxies, and a connection of its own for each request.
+//! body, no redirects, no proxy unless told, and a connection of its own for each request.
 //!
 //! Requests are minutes apart, so there is nothing to gain from keeping connections; and doing the steps one by one
 //! (name, connection, TLS, exchange) is what lets a failure say how far it came.
@@ -8,11 +8,13 @@ mod broken;
 #[cfg(test)]
 pub(crate) mod fake;
 mod issuer;
+mod proxy;
 mod tls;
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -28,6 +30,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub use broken::{Broken, Step};
+pub use proxy::Proxies;
+
+use proxy::Proxy;
 
 use crate::clock::Clock;
 use crate::report::{Call, Notes};
@@ -45,6 +50,7 @@ const BODY: usize = 64 * 1024;
 pub struct Client {
     clock: Clock,
     trust: tls::Trust,
+    proxies: Arc<Proxies>,
 }
 
 /// One request, and how long it may take.
@@ -98,20 +104,27 @@ impl Ask {
         }
     }
 
-    fn into_request(self) -> Result<Request<Full<Bytes>>, Broken> {
+    /// The request as it is sent: to a proxy with the whole address and the login, else with the path alone.
+    fn into_request(self, proxy: Option<&Proxy>) -> Result<Request<Full<Bytes>>, Broken> {
         let unusable = |text: &str| Broken::new(Step::Address, text);
         let authority = self.url.authority().ok_or_else(|| unusable("the address has no host"))?;
         let (_, place) = authority.as_str().rsplit_once('@').unwrap_or(("", authority.as_str()));
         let host = HeaderValue::from_str(place).map_err(|_| unusable("the host is no header value"))?;
         let target = self.url.path_and_query().map_or("/", |target| target.as_str());
-        let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        let front = if proxy.is_some() { format!("http://{place}") } else { String::new() };
         let mut request = Request::new(Full::new(self.body));
         *request.method_mut() = self.method;
-        *request.uri_mut() = target.parse().map_err(|_| unusable("the path is no path"))?;
+        *request.uri_mut() =
+            format!("{front}{slash}{target}").parse().map_err(|_| unusable("the path is no path"))?;
         *request.headers_mut() = self.headers;
-        request.headers_mut().insert(header::HOST, host);
-        let mark = HeaderValue::from_static(USER_AGENT);
-        request.headers_mut().entry(header::USER_AGENT).or_insert(mark);
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, host);
+        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+        if let Some(login) = proxy.and_then(Proxy::authorization) {
+            let login = HeaderValue::from_str(login.expose()).map_err(|_| unusable("no such login"))?;
+            headers.insert(header::PROXY_AUTHORIZATION, login);
+        }
         Ok(request)
     }
 }
@@ -120,7 +133,13 @@ impl Client {
     /// A client that has not loaded anything yet.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, trust: tls::Trust::default() }
+        Self { clock, trust: tls::Trust::default(), proxies: Arc::default() }
+    }
+
+    /// The same client on the way through proxies, for AWS's own addresses only.
+    #[must_use]
+    pub fn through(self, proxies: Proxies) -> Self {
+        Self { proxies: Arc::new(proxies), ..self }
     }
 
     /// Makes the request and writes it down, also when this future is dropped on the way.
@@ -135,21 +154,30 @@ impl Client {
     }
 
     async fn exchange(&self, ask: Ask) -> Result<Answer, Broken> {
-        let secure = ask.url.scheme_str() == Some("https");
-        if !secure && ask.url.scheme_str() != Some("http") {
+        let url = ask.url.clone();
+        let secure = url.scheme_str() == Some("https");
+        if !secure && url.scheme_str() != Some("http") {
             return Err(Broken::new(Step::Address, "neither http nor https"));
         }
-        let host = bare_host(&ask.url).to_owned();
-        let port = port(&ask.url).ok_or_else(|| Broken::new(Step::Address, "the port is no port"))?;
+        let port = port(&url).ok_or_else(|| Broken::new(Step::Address, "the port is no port"))?;
         let (connect, answer, limit) = (ask.connect, ask.answer, ask.limit);
-        let request = ask.into_request()?;
-        let stream = dial(&host, port, connect).await?;
-        if secure {
-            let stream = self.trust.handshake(&host, stream, connect).await?;
-            converse(TokioIo::new(stream), request, limit, answer).await
-        } else {
-            converse(TokioIo::new(stream), request, limit, answer).await
+        let proxy = self.proxies.of(&url);
+        let request = ask.into_request(proxy.filter(|_| !secure))?;
+        let mut stream = match proxy {
+            None => dial(bare_host(&url), port, connect).await?,
+            Some(proxy) => {
+                let (host, port) = proxy.place()?;
+                dial(host, port, connect).await.map_err(|broken| broken.through(proxy))?
+            }
+        };
+        if !secure {
+            return converse(TokioIo::new(stream), request, limit, answer).await;
         }
+        if let Some(proxy) = proxy {
+            proxy.tunnel(&mut stream, &url, connect).await?;
+        }
+        let stream = self.trust.handshake(bare_host(&url), stream, connect).await?;
+        converse(TokioIo::new(stream), request, limit, answer).await
     }
 }
 

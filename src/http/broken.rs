@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
+use super::proxy::Proxy;
 use crate::cause::{self, Cause};
 use crate::failure::{Failure, FailureKind};
 
@@ -19,6 +20,8 @@ pub enum Step {
     Route,
     /// No connection in time.
     ConnectTimeout,
+    /// The proxy refused to let the request through.
+    Proxy,
     /// The certificate is not trusted.
     Certificate,
     /// The TLS handshake failed otherwise.
@@ -51,6 +54,11 @@ impl Broken {
             _ => Step::Route,
         };
         Self::new(step, error.to_string())
+    }
+
+    /// The same, on the way to or at a proxy.
+    pub(super) fn through(self, proxy: &Proxy) -> Self {
+        Self { text: format!("{proxy}: {}", self.text), ..self }
     }
 
     pub(super) fn cut(error: &hyper::Error) -> Self {
@@ -86,6 +94,7 @@ impl Broken {
             Step::Refused => (FailureKind::Unreachable, &cause::NET_REFUSED),
             Step::Route => (FailureKind::Unreachable, &cause::NET_ROUTE),
             Step::ConnectTimeout | Step::AnswerTimeout => (FailureKind::TimedOut, &cause::NET_TIMEOUT),
+            Step::Proxy => (FailureKind::Unreachable, &cause::NET_PROXY),
             Step::Certificate => (FailureKind::Misconfigured, &cause::TLS_CA),
             Step::Handshake | Step::Cut => (FailureKind::Unreachable, &cause::NET_OTHER),
             Step::TooLarge => (FailureKind::Malformed, &cause::NET_OTHER),

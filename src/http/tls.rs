@@ -216,7 +216,7 @@ NsRbOnMFgPQsbhQHibwKyl8kIiEKcClNvlhayl9ll0tys21WceT5hZ9K
             std::future::pending::<()>().await;
         };
         let ask = Ask::get("container", "GET credentials", url, Duration::from_secs(5));
-        let client = Client { clock: Clock::host(), trust };
+        let client = Client { trust, ..Client::new(Clock::host()) };
         let mut notes = Notes::default();
         let answer = tokio::select! {
             answer = client.send(ask, &mut notes) => answer,
