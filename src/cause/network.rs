@@ -3,7 +3,8 @@
 use super::Cause;
 
 /// This family, in the order of the runbook.
-pub(super) static LIST: &[&Cause] = &[&NET_DNS, &NET_REFUSED, &NET_TIMEOUT, &NET_OTHER, &TLS_CA];
+pub(super) static LIST: &[&Cause] =
+    &[&NET_DNS, &NET_REFUSED, &NET_ROUTE, &NET_TIMEOUT, &NET_PROXY, &NET_OTHER, &TLS_CA];
 
 /// A host name could not be resolved.
 pub static NET_DNS: Cause = Cause {
@@ -21,12 +22,28 @@ pub static NET_REFUSED: Cause = Cause {
     fix: &["compare address and port; look at the firewall"],
 };
 
+/// There is no way to the host.
+pub static NET_ROUTE: Cause = Cause {
+    code: "NET-ROUTE",
+    title: "there is no way to the host",
+    why: "the network says that the address cannot be reached from here",
+    fix: &["look at the routes (`ip route get ADDRESS`) and at the network policy"],
+};
+
 /// No answer in time.
 pub static NET_TIMEOUT: Cause = Cause {
     code: "NET-TIMEOUT",
     title: "no answer in time",
     why: "packets are lost on the way, or the other side is stuck",
     fix: &["look at routes, security groups and VPC endpoints"],
+};
+
+/// The proxy did not let the request through.
+pub static NET_PROXY: Cause = Cause {
+    code: "NET-PROXY",
+    title: "the proxy did not let the request through",
+    why: "the environment names a proxy for this address, and the proxy refused it",
+    fix: &["look at the proxy's rules and login, at HTTPS_PROXY and at NO_PROXY"],
 };
 
 /// The connection broke.

@@ -1,0 +1,268 @@
+//! The way to AWS through a proxy, as the environment says it and botocore reads it. Metadata and container
+//! endpoints are never asked through one: a proxy would answer with its own machine's role.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_smithy_types::base64;
+use hyper::Uri;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::broken::{Broken, Step};
+use super::{bare_host, port, shown};
+use crate::config::env::Env;
+use crate::secret::Secret;
+
+/// Which proxy for which address.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies {
+    http: Option<Proxy>,
+    https: Option<Proxy>,
+    none_for: Vec<String>,
+}
+
+/// One proxy. Its password is not shown.
+#[derive(Clone)]
+pub(super) struct Proxy {
+    url: Uri,
+    authorization: Option<Secret>,
+}
+
+/// A proxy's answer to CONNECT ends well before.
+const HEAD: usize = 8 * 1024;
+
+impl Proxies {
+    /// Python's `getproxies`: lower case wins, and empty there means none; `ALL_PROXY` is not read.
+    #[must_use]
+    pub fn from_env(env: &Env) -> Self {
+        let value = |lower: &str, upper: &str| {
+            env.get(lower).or_else(|| env.get(upper)).unwrap_or_default().to_owned()
+        };
+        let none_for = value("no_proxy", "NO_PROXY");
+        Self {
+            http: Proxy::parse(&value("http_proxy", "HTTP_PROXY")),
+            https: Proxy::parse(&value("https_proxy", "HTTPS_PROXY")),
+            none_for: none_for
+                .split(',')
+                .map(|name| name.trim().trim_start_matches('.').to_ascii_lowercase())
+                .collect(),
+        }
+    }
+
+    pub(super) fn of(&self, url: &Uri) -> Option<&Proxy> {
+        let proxy = if url.scheme_str() == Some("https") { &self.https } else { &self.http };
+        proxy.as_ref().filter(|_| !self.spares(url))
+    }
+
+    /// Python's `proxy_bypass_environment`: names and what ends with them, with or without the port; no CIDR.
+    fn spares(&self, url: &Uri) -> bool {
+        let host = bare_host(url).to_ascii_lowercase();
+        let place = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        let fits = |name: &String| {
+            let under = format!(".{name}");
+            [&host, &place].iter().any(|it| *it == name || it.ends_with(&under))
+        };
+        self.none_for.iter().filter(|name| !name.is_empty()).any(|name| name == "*" || fits(name))
+    }
+}
+
+impl Proxy {
+    /// `http://user:password@host:port`; without a scheme http is meant.
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let url: Uri = full.parse().ok()?;
+        let user = url.authority()?.as_str().rsplit_once('@').map(|(user, _)| user);
+        let authorization = user.map(|user| Secret::new(format!("Basic {}", base64::encode(unquoted(user)))));
+        (!text.is_empty()).then_some(Self { url, authorization })
+    }
+
+    /// Host and port, unless it is a proxy that is spoken to over TLS.
+    pub(super) fn place(&self) -> Result<(&str, u16), Broken> {
+        if self.url.scheme_str() != Some("http") {
+            return Err(Broken::new(Step::Address, format!("{self}: only http proxies are supported")));
+        }
+        let port =
+            port(&self.url).ok_or_else(|| Broken::new(Step::Address, format!("{self}: no such port")))?;
+        Ok((bare_host(&self.url), port))
+    }
+
+    pub(super) fn authorization(&self) -> Option<&Secret> {
+        self.authorization.as_ref()
+    }
+
+    /// Asks the proxy for a tunnel; the stream then is the server's.
+    pub(super) async fn tunnel(
+        &self,
+        stream: &mut TcpStream,
+        url: &Uri,
+        patience: Duration,
+    ) -> Result<(), Broken> {
+        match timeout(patience, self.connect(stream, url)).await {
+            Ok(outcome) => outcome.map_err(|broken| broken.through(self)),
+            Err(_) => {
+                let silent = Broken::new(Step::AnswerTimeout, format!("no tunnel in {patience:?}"));
+                Err(silent.through(self))
+            }
+        }
+    }
+
+    async fn connect(&self, stream: &mut TcpStream, url: &Uri) -> Result<(), Broken> {
+        let cut = |error: std::io::Error| Broken::new(Step::Cut, error.to_string());
+        let place = format!("{}:{}", url.host().unwrap_or_default(), port(url).unwrap_or_default());
+        let login =
+            self.authorization.as_ref().map(|login| format!("Proxy-Authorization: {}\r\n", login.expose()));
+        let request =
+            format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{}\r\n", login.unwrap_or_default());
+        stream.write_all(request.as_bytes()).await.map_err(cut)?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            // The server speaks only after us, so nothing of it can come along with the proxy's answer.
+            if stream.read_buf(&mut head).await.map_err(cut)? == 0 || head.len() > HEAD {
+                return Err(Broken::new(Step::Cut, "it answered no HTTP"));
+            }
+        }
+        let first = String::from_utf8_lossy(head.split(|&byte| byte == b'\r').next().unwrap_or_default())
+            .into_owned();
+        match first.split(' ').nth(1) {
+            Some("200") => Ok(()),
+            _ => Err(Broken::new(Step::Proxy, format!("it refused the tunnel: {}", plain(&first)))),
+        }
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the proxy {}", shown(&self.url))
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(100).collect()
+}
+
+/// The user part of a URL with its percent signs undone.
+fn unquoted(text: &str) -> Vec<u8> {
+    let (mut plain, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((&byte, after)) = rest.split_first() {
+        let quoted = after.split_at_checked(2).filter(|_| byte == b'%');
+        let decoded = quoted.and_then(|(hex, after)| {
+            let byte = u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?;
+            Some((byte, after))
+        });
+        let (byte, after) = decoded.unwrap_or((byte, after));
+        plain.push(byte);
+        rest = after;
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::http::fake::{Fake, Reply, ok};
+    use crate::http::{Answer, Ask, Client};
+    use crate::report::Notes;
+
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, Option<&'a str>);
+
+    fn chosen(vars: &[(&str, &str)], url: &str) -> Option<String> {
+        let proxies = Proxies::from_env(&vars.iter().copied().collect());
+        proxies.of(&url.parse().unwrap()).map(ToString::to_string)
+    }
+
+    #[test]
+    fn the_environment_is_read_as_python_reads_it() {
+        let sts = "https://sts.amazonaws.com/";
+        let up = ("HTTPS_PROXY", "http://up:1");
+        let cases: [Case; 14] = [
+            (&[], sts, None),
+            (&[up], sts, Some("the proxy http://up:1/")),
+            (&[up], "http://sts.local/", None),
+            (&[("HTTP_PROXY", "plain:3128")], "http://sts.local/", Some("the proxy http://plain:3128/")),
+            (&[up, ("https_proxy", "http://low:2")], sts, Some("the proxy http://low:2/")),
+            (&[up, ("https_proxy", "")], sts, None),
+            (&[("https_proxy", "http://u:secret@low:2")], sts, Some("the proxy http://low:2/")),
+            (&[("ALL_PROXY", "http://all:1")], sts, None),
+            (&[up, ("NO_PROXY", "x, .AmazonAWS.com")], sts, None),
+            (&[up, ("NO_PROXY", "amazonaws.com")], sts, None),
+            (&[up, ("NO_PROXY", "azonaws.com")], sts, Some("the proxy http://up:1/")),
+            (&[up, ("NO_PROXY", "*")], sts, None),
+            (&[up, ("NO_PROXY", "localhost:8443")], "https://localhost:8443/", None),
+            (&[up, ("NO_PROXY", "10.0.0.0/8")], "https://10.1.1.1/", Some("the proxy http://up:1/")),
+        ];
+        for (vars, url, expected) in cases {
+            assert_eq!(chosen(vars, url).as_deref(), expected, "{vars:?} {url}");
+        }
+    }
+
+    async fn through(proxy: &str, url: &str) -> (Result<Answer, Broken>, Notes) {
+        let env = Env::from([("HTTPS_PROXY", proxy), ("HTTP_PROXY", proxy)]);
+        let client = Client::new(Clock::host()).through(Proxies::from_env(&env));
+        let ask = Ask::get("sts", "AssumeRole", url.parse().unwrap(), Duration::from_secs(5));
+        let mut notes = Notes::default();
+        (client.send(ask, &mut notes).await, notes)
+    }
+
+    #[tokio::test]
+    async fn plain_requests_are_handed_to_the_proxy_whole() {
+        let fake = Fake::serving(|_| ok("hello"));
+        let (answer, _) =
+            through(&format!("http://me:p%40ss@{}", fake.address), "http://sts.local/path?q=1").await;
+        assert_eq!(answer.unwrap().text().unwrap(), "hello");
+        let heard = fake.heard().remove(0);
+        assert!(heard.starts_with("GET http://sts.local/path?q=1 HTTP/1.1\r\n"), "{heard}");
+        assert!(
+            heard.contains("host: sts.local\r\n")
+                && heard.contains("proxy-authorization: Basic bWU6cEBzcw==\r\n")
+        );
+    }
+
+    #[tokio::test]
+    async fn tls_asks_for_a_tunnel_and_names_the_proxy_that_refuses() {
+        let fake = Fake::serving(|_| Reply::Raw(b"HTTP/1.1 407 Login\r\n\r\n".to_vec()));
+        let (answer, notes) =
+            through(&format!("http://me:secret@{}", fake.address), "https://sts.local/").await;
+        let broken = answer.unwrap_err();
+        assert_eq!(broken.step, Step::Proxy);
+        assert!(broken.to_string().contains("407") && broken.to_string().contains(&fake.address.to_string()));
+        let heard = fake.heard().remove(0);
+        assert!(heard.starts_with("CONNECT sts.local:443 HTTP/1.1\r\nHost: sts.local:443\r\n"), "{heard}");
+        assert!(heard.contains("Proxy-Authorization: Basic bWU6c2VjcmV0\r\n"));
+        assert!(!format!("{broken:?}{notes:?}").contains("secret"));
+    }
+
+    #[tokio::test]
+    async fn after_a_tunnel_stands_it_is_tls_that_speaks() {
+        let fake = Fake::serving(|_| Reply::Raw(b"HTTP/1.0 200 Connection established\r\n\r\n".to_vec()));
+        let (answer, _) = through(&format!("http://{}", fake.address), "https://sts.local/").await;
+        assert_eq!(answer.unwrap_err().step, Step::Handshake);
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_is_not_there_or_not_plain_is_named() {
+        let closed = crate::http::fake::closed();
+        let (answer, _) = through(&format!("http://{closed}"), "https://sts.local/").await;
+        let broken = answer.unwrap_err();
+        assert!(broken.step == Step::Refused && broken.to_string().contains("the proxy http://"), "{broken}");
+        let (answer, _) = through("https://proxy.local", "https://sts.local/").await;
+        assert_eq!(answer.unwrap_err().step, Step::Address);
+    }
+
+    #[test]
+    fn what_is_quoted_is_unquoted_and_the_rest_is_kept() {
+        for (text, plain) in [("", ""), ("a%40b", "a@b"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("%25", "%")]
+        {
+            assert_eq!(unquoted(text), plain.as_bytes(), "{text}");
+        }
+    }
+}
