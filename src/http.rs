@@ -1,5 +1,302 @@
-//! The outbound client for metadata and container endpoints: deadlines, a size cap, no redirects, no proxies.
+//! The outbound client for metadata and container endpoints and for AWS: a deadline for each step, a cap on the
+//! body, no redirects, no proxies, and a connection of its own for each request.
+//!
+//! Requests are minutes apart, so there is nothing to gain from keeping connections; and doing the steps one by one
+//! (name, connection, TLS, exchange) is what lets a failure say how far it came.
 
-/// Cheap to clone; clones share connections.
+mod broken;
+mod tls;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::{Either, select};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::rt::{Read, Write};
+use hyper::{Method, Request, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+
+pub use broken::{Broken, Step};
+
+use crate::clock::Clock;
+use crate::report::{Call, Notes};
+
+/// How every User-Agent of ours begins: an endpoint of ours recognises its own kind by it.
+pub const USER_AGENT_MARK: &str = "keyfob/";
+
+const USER_AGENT: &str = concat!("keyfob/", env!("CARGO_PKG_VERSION"));
+
+/// Bodies end here unless the request says otherwise: credentials are 2 KiB.
+const BODY: usize = 64 * 1024;
+
+/// Makes requests. Cheap to clone; clones share the trusted certificates, which are loaded at the first https request.
 #[derive(Clone, Debug)]
-pub struct Client {}
+pub struct Client {
+    clock: Clock,
+    trust: tls::Trust,
+}
+
+/// One request, and how long it may take.
+#[derive(Debug)]
+pub struct Ask {
+    /// `sts`, `imds` or `container`.
+    pub service: &'static str,
+    /// `AssumeRole`, `PUT token`.
+    pub operation: &'static str,
+    /// Verb.
+    pub method: Method,
+    /// Absolute, http or https.
+    pub url: Uri,
+    /// Sent as they are; `Host` and `User-Agent` are added where they are missing.
+    pub headers: HeaderMap,
+    /// Empty for most.
+    pub body: Bytes,
+    /// Until a connection stands, TLS included; for each address of a name anew.
+    pub connect: Duration,
+    /// From then on until the answer is complete.
+    pub answer: Duration,
+    /// Bytes of body that are read before the answer is refused.
+    pub limit: usize,
+}
+
+/// A complete answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// All of them.
+    pub headers: HeaderMap,
+    /// All of it.
+    pub body: Bytes,
+}
+
+impl Ask {
+    /// A GET without headers; connection and answer may take `patience` each.
+    #[must_use]
+    pub fn get(service: &'static str, operation: &'static str, url: Uri, patience: Duration) -> Self {
+        Self {
+            service,
+            operation,
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            connect: patience,
+            answer: patience,
+            limit: BODY,
+        }
+    }
+
+    fn into_request(self) -> Result<Request<Full<Bytes>>, Broken> {
+        let unusable = |text: &str| Broken::new(Step::Address, text);
+        let authority = self.url.authority().ok_or_else(|| unusable("the address has no host"))?;
+        let (_, place) = authority.as_str().rsplit_once('@').unwrap_or(("", authority.as_str()));
+        let host = HeaderValue::from_str(place).map_err(|_| unusable("the host is no header value"))?;
+        let target = self.url.path_and_query().map_or("/", |target| target.as_str());
+        let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
+        let mut request = Request::new(Full::new(self.body));
+        *request.method_mut() = self.method;
+        *request.uri_mut() = target.parse().map_err(|_| unusable("the path is no path"))?;
+        *request.headers_mut() = self.headers;
+        request.headers_mut().insert(header::HOST, host);
+        let mark = HeaderValue::from_static(USER_AGENT);
+        request.headers_mut().entry(header::USER_AGENT).or_insert(mark);
+        Ok(request)
+    }
+}
+
+impl Client {
+    /// A client that has not loaded anything yet.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, trust: tls::Trust::default() }
+    }
+
+    /// Makes the request and writes it down, also when this future is dropped on the way.
+    ///
+    /// # Errors
+    /// How far it came and what went wrong. Any status is an answer.
+    pub async fn send(&self, ask: Ask, notes: &mut Notes) -> Result<Answer, Broken> {
+        let mut entry = Entry::open(notes, &ask, self.clock.now());
+        let outcome = self.exchange(ask).await;
+        entry.close(&outcome);
+        outcome
+    }
+
+    async fn exchange(&self, ask: Ask) -> Result<Answer, Broken> {
+        let secure = ask.url.scheme_str() == Some("https");
+        if !secure && ask.url.scheme_str() != Some("http") {
+            return Err(Broken::new(Step::Address, "neither http nor https"));
+        }
+        let host = bare_host(&ask.url).to_owned();
+        let port = ask.url.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let (connect, answer, limit) = (ask.connect, ask.answer, ask.limit);
+        let request = ask.into_request()?;
+        let stream = dial(&host, port, connect).await?;
+        if secure {
+            let stream = self.trust.handshake(&host, stream, connect).await?;
+            converse(TokioIo::new(stream), request, limit, answer).await
+        } else {
+            converse(TokioIo::new(stream), request, limit, answer).await
+        }
+    }
+}
+
+/// The host of an address without the brackets of IPv6.
+#[must_use]
+pub fn bare_host(url: &Uri) -> &str {
+    let host = url.host().unwrap_or_default();
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// Scheme, host, port and path: what may be shown of an address.
+#[must_use]
+pub fn shown(url: &Uri) -> String {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let (_, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+    format!("{}://{place}{}", url.scheme_str().unwrap_or_default(), url.path())
+}
+
+/// Tries the addresses of a name in order, as urllib3 does.
+async fn dial(host: &str, port: u16, patience: Duration) -> Result<TcpStream, Broken> {
+    let mut last = Broken::new(Step::Name, "the name has no address");
+    for address in addresses(host, port, patience).await? {
+        match timeout(patience, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Requests are one small write: waiting for more of it only costs time.
+                let _as_it_was = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = Broken::connecting(&error),
+            Err(_) => last = Broken::new(Step::ConnectTimeout, format!("no connection in {patience:?}")),
+        }
+    }
+    Err(last)
+}
+
+async fn addresses(host: &str, port: u16, patience: Duration) -> Result<Vec<SocketAddr>, Broken> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    // Names may take longer than a link-local endpoint: resolvers ask their second server after 5 s.
+    let patience = patience.max(Duration::from_secs(6));
+    match timeout(patience, tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(found)) => Ok(found.collect()),
+        Ok(Err(error)) => Err(Broken::new(Step::Name, error.to_string())),
+        Err(_) => Err(Broken::new(Step::Name, format!("no answer from the resolver in {patience:?}"))),
+    }
+}
+
+/// Sends the request and reads the whole answer. The connection is driven here and ends with the answer.
+async fn converse<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    limit: usize,
+    patience: Duration,
+) -> Result<Answer, Broken>
+where
+    S: Read + Write + Unpin,
+{
+    let deadline = Instant::now() + patience;
+    let (mut sender, connection) = http1::handshake(stream).await.map_err(|error| Broken::cut(&error))?;
+    let exchange = pin!(async {
+        let response = sender.send_request(request).await.map_err(|error| Broken::cut(&error))?;
+        let (head, body) = response.into_parts();
+        let body = read(body, limit).await?;
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+    });
+    let both = async {
+        match select(exchange, pin!(connection)).await {
+            Either::Left((answer, _)) => answer,
+            // The connection is over; what it brought, an answer or the error, is with the exchange.
+            Either::Right((_, exchange)) => exchange.await,
+        }
+    };
+    let late = |_| Broken::new(Step::AnswerTimeout, format!("connected, and no full answer in {patience:?}"));
+    timeout_at(deadline, both).await.map_err(late)?
+}
+
+async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Broken> {
+    let too_large = || Broken::new(Step::TooLarge, format!("the answer is larger than {limit} bytes"));
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Broken::cut(&error))?;
+        if let Some(data) = frame.data_ref() {
+            if whole.len() + data.len() > limit {
+                return Err(too_large());
+            }
+            whole.extend_from_slice(data);
+        }
+    }
+    Ok(whole.freeze())
+}
+
+/// A line of the notes that is written when the request begins and completed when it ends, whatever ends it.
+struct Entry<'n> {
+    call: Option<&'n mut Call>,
+    begun: Instant,
+}
+
+impl<'n> Entry<'n> {
+    fn open(notes: &'n mut Notes, ask: &Ask, started: std::time::SystemTime) -> Self {
+        notes.calls.push(Call {
+            service: ask.service,
+            operation: ask.operation,
+            url: shown(&ask.url),
+            started,
+            took: Duration::ZERO,
+            status: None,
+            code: None,
+            request_id: None,
+            error: Some("given up before the answer came".to_owned()),
+        });
+        Self { call: notes.calls.last_mut(), begun: Instant::now() }
+    }
+
+    fn close(&mut self, outcome: &Result<Answer, Broken>) {
+        let Some(call) = self.call.as_mut() else { return };
+        match outcome {
+            Ok(answer) => {
+                call.status = Some(answer.status);
+                call.request_id = answer.header("x-amzn-requestid").map(str::to_owned);
+                call.error = None;
+            }
+            Err(broken) => call.error = Some(broken.to_string()),
+        }
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.as_mut() {
+            call.took = self.begun.elapsed();
+        }
+    }
+}
+
+impl Answer {
+    /// A header, where it is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    /// The body is not UTF-8.
+    pub fn text(&self) -> Result<&str, io::Error> {
+        std::str::from_utf8(&self.body).map_err(io::Error::other)
+    }
+}

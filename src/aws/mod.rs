@@ -1,5 +1,191 @@
 //! AWS's own clients, built once, and their errors, mapped once.
 
+mod refusal;
+mod wire;
+
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::timeout::TimeoutConfig;
+use aws_sdk_sts::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
+use aws_sdk_sts::types::{AssumedRoleUser, Credentials as Session};
+use tokio::time::timeout;
+
+use crate::cause;
+use crate::credentials::{AccountId, Credentials};
+use crate::failure::{Failure, FailureKind};
+use crate::http;
+use crate::report::Notes;
+use crate::secret::Secret;
+use refusal::Asked;
+use wire::Wire;
+
 /// STS through the official client.
 #[derive(Clone, Debug)]
-pub struct Sts {}
+pub struct Sts {
+    http: http::Client,
+    attempt_timeout: Duration,
+}
+
+/// Whose STS is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// None is botocore's fallback: the global endpoint.
+    pub region: Option<String>,
+    /// In place of AWS's own endpoint.
+    pub endpoint: Option<String>,
+}
+
+/// What `AssumeRole` is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssumeRole {
+    /// The role.
+    pub role_arn: String,
+    /// Shows up in the assumed role's ARN.
+    pub session_name: String,
+    /// As the role's owner wants it.
+    pub external_id: Option<String>,
+    /// Seconds.
+    pub duration: Option<i32>,
+}
+
+/// What `AssumeRoleWithWebIdentity` is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebIdentity {
+    /// The role.
+    pub role_arn: String,
+    /// Shows up in the assumed role's ARN.
+    pub session_name: String,
+    /// The JWT.
+    pub token: Secret,
+    /// Seconds.
+    pub duration: Option<i32>,
+}
+
+/// botocore's legacy mode tries five times; three fit into an attempt of ten seconds.
+const TRIES: u32 = 3;
+
+/// Without a region botocore asks the global endpoint and signs for its home region.
+const GLOBAL_ENDPOINT: &str = "https://sts.amazonaws.com";
+const GLOBAL_REGION: &str = "us-east-1";
+
+impl Sts {
+    /// Nothing is loaded before the first call. One call, all tries included, ends after `attempt_timeout`.
+    #[must_use]
+    pub fn new(attempt_timeout: Duration, http: http::Client) -> Self {
+        Self { http, attempt_timeout }
+    }
+
+    /// Exchanges the caller's credentials for a role's.
+    ///
+    /// # Errors
+    /// Why AWS gave none, or why AWS could not be asked.
+    pub async fn assume_role(
+        &self,
+        caller: &Credentials,
+        ask: &AssumeRole,
+        place: &Place,
+        notes: &mut Notes,
+    ) -> Result<Credentials, Failure> {
+        let wire = Wire::new(self.http.clone(), "AssumeRole", notes);
+        let config = self.config(place, &wire).credentials_provider(signing(caller)).build();
+        let request = aws_sdk_sts::Client::from_conf(config)
+            .assume_role()
+            .role_arn(&ask.role_arn)
+            .role_session_name(&ask.session_name)
+            .set_external_id(ask.external_id.clone())
+            .set_duration_seconds(ask.duration);
+        let asked =
+            Asked { operation: "AssumeRole", role_arn: &ask.role_arn, place, secrets: secrets(caller) };
+        match timeout(self.attempt_timeout, request.send()).await {
+            Ok(Ok(answer)) => session(answer.credentials, answer.assumed_role_user, &ask.role_arn),
+            Ok(Err(error)) => Err(asked.failure(&error)),
+            Err(_) => Err(asked.late(self.attempt_timeout)),
+        }
+    }
+
+    /// Exchanges a web identity token for a role's credentials. Not signed.
+    ///
+    /// # Errors
+    /// Why AWS gave none, or why AWS could not be asked.
+    pub async fn assume_role_with_web_identity(
+        &self,
+        ask: &WebIdentity,
+        place: &Place,
+        notes: &mut Notes,
+    ) -> Result<Credentials, Failure> {
+        let wire = Wire::new(self.http.clone(), "AssumeRoleWithWebIdentity", notes);
+        let request = aws_sdk_sts::Client::from_conf(self.config(place, &wire).build())
+            .assume_role_with_web_identity()
+            .role_arn(&ask.role_arn)
+            .role_session_name(&ask.session_name)
+            .web_identity_token(ask.token.expose())
+            .set_duration_seconds(ask.duration);
+        let (operation, secrets) = ("AssumeRoleWithWebIdentity", vec![&ask.token]);
+        let asked = Asked { operation, role_arn: &ask.role_arn, place, secrets };
+        match timeout(self.attempt_timeout, request.send()).await {
+            Ok(Ok(answer)) => session(answer.credentials, answer.assumed_role_user, &ask.role_arn),
+            Ok(Err(error)) => Err(asked.failure(&error)),
+            Err(_) => Err(asked.late(self.attempt_timeout)),
+        }
+    }
+
+    fn config(&self, place: &Place, wire: &Wire<'_>) -> Builder {
+        let region = place.region.clone().unwrap_or_else(|| GLOBAL_REGION.to_owned());
+        let endpoint = match (&place.endpoint, &place.region) {
+            (Some(endpoint), _) => Some(endpoint.clone()),
+            (None, None) => Some(GLOBAL_ENDPOINT.to_owned()),
+            (None, Some(_)) => None,
+        };
+        let mut config = aws_sdk_sts::Config::builder();
+        config.set_endpoint_url(endpoint);
+        config
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .http_client(wire.client(self.attempt_timeout))
+            .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+    }
+}
+
+fn signing(caller: &Credentials) -> aws_sdk_sts::config::Credentials {
+    // An empty token would be sent as an empty header, which AWS refuses.
+    let token = caller.session_token.as_ref().filter(|token| !token.is_empty());
+    aws_sdk_sts::config::Credentials::new(
+        &caller.access_key_id,
+        caller.secret_access_key.expose(),
+        token.map(|token| token.expose().to_owned()),
+        caller.expires_at,
+        "keyfob",
+    )
+}
+
+fn secrets(caller: &Credentials) -> Vec<&Secret> {
+    caller.session_token.iter().chain([&caller.secret_access_key]).collect()
+}
+
+fn session(
+    session: Option<Session>,
+    user: Option<AssumedRoleUser>,
+    role_arn: &str,
+) -> Result<Credentials, Failure> {
+    let strange = |what: &str| {
+        let sentence = format!("STS answered for {role_arn} {what}");
+        Failure::new(FailureKind::Malformed, &cause::AWS_ANSWER, sentence)
+    };
+    let session = session.ok_or_else(|| strange("without credentials"))?;
+    let expires_at =
+        SystemTime::try_from(session.expiration).map_err(|_| strange("with no possible expiry"))?;
+    if session.access_key_id.is_empty() || session.secret_access_key.is_empty() {
+        return Err(strange("with empty keys"));
+    }
+    Ok(Credentials {
+        access_key_id: session.access_key_id,
+        secret_access_key: Secret::new(session.secret_access_key),
+        session_token: Some(Secret::new(session.session_token)),
+        expires_at: Some(expires_at),
+        account_id: user.and_then(|user| AccountId::of_arn(&user.arn)),
+        role_arn: Some(role_arn.to_owned()),
+    })
+}

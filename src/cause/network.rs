@@ -3,7 +3,7 @@
 use super::Cause;
 
 /// This family, in the order of the runbook.
-pub(super) static LIST: &[&Cause] = &[&NET_DNS, &NET_REFUSED, &NET_TIMEOUT, &NET_OTHER, &TLS_CA];
+pub(super) static LIST: &[&Cause] = &[&NET_DNS, &NET_REFUSED, &NET_ROUTE, &NET_TIMEOUT, &NET_OTHER, &TLS_CA];
 
 /// A host name could not be resolved.
 pub static NET_DNS: Cause = Cause {
@@ -19,6 +19,14 @@ pub static NET_REFUSED: Cause = Cause {
     title: "the connection was refused",
     why: "nothing listens there, or a firewall says no",
     fix: &["compare address and port; look at the firewall"],
+};
+
+/// There is no way to the host.
+pub static NET_ROUTE: Cause = Cause {
+    code: "NET-ROUTE",
+    title: "there is no way to the host",
+    why: "the network says that the address cannot be reached from here",
+    fix: &["look at the routes (`ip route get ADDRESS`) and at the network policy"],
 };
 
 /// No answer in time.

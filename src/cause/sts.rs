@@ -12,6 +12,7 @@ pub(super) static LIST: &[&Cause] = &[
     &KEY_INVALID,
     &KEY_EXPIRED,
     &AWS_5XX,
+    &AWS_ANSWER,
     &CLOCK,
 ];
 
@@ -77,6 +78,14 @@ pub static AWS_5XX: Cause = Cause {
     title: "AWS answered with an error of its own",
     why: "the service is not well",
     fix: &["wait: it is tried again with growing pauses"],
+};
+
+/// What answered in the place of AWS is not AWS.
+pub static AWS_ANSWER: Cause = Cause {
+    code: "AWS-ANSWER",
+    title: "what answered in the place of AWS is not AWS",
+    why: "the answer has none of what AWS sends: usual for intercepting proxies and sign-in pages",
+    fix: &["look at proxies in between, and at endpoint_url"],
 };
 
 /// The clock of this machine is wrong.

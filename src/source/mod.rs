@@ -3,6 +3,12 @@
 //! A source holds no cache, writes no log and counts nothing: it writes down what it did in [`Notes`] and returns
 //! credentials or a [`Failure`]. Whether the chain goes on is the failure's kind; trying again later is the keeper's.
 
+mod answer;
+pub mod container;
+pub mod imds;
+pub mod moment;
+mod own;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

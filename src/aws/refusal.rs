@@ -1,0 +1,195 @@
+//! What AWS's errors mean: one table from its codes and words to the catalogue.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::RequestId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use super::Place;
+use crate::cause::{self, Cause};
+use crate::failure::{Failure, FailureKind};
+use crate::http::Broken;
+use crate::secret::Secret;
+
+/// A call, as its failures name it.
+pub(super) struct Asked<'a> {
+    pub(super) operation: &'static str,
+    pub(super) role_arn: &'a str,
+    pub(super) place: &'a Place,
+    /// What must never be quoted, should AWS repeat it.
+    pub(super) secrets: Vec<&'a Secret>,
+}
+
+/// Of a message of AWS's.
+const QUOTED: usize = 400;
+
+impl Asked<'_> {
+    pub(super) fn late(&self, patience: Duration) -> Failure {
+        let sentence = format!("{}: no answer in {patience:?}", self.subject());
+        Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, sentence)
+    }
+
+    pub(super) fn failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: ProvideErrorMetadata + RequestId + Error + 'static,
+    {
+        match error {
+            SdkError::ServiceError(refused) => {
+                let (said, status) = (refused.err(), refused.raw().status().as_u16());
+                let id = said.request_id().or_else(|| refused.raw().headers().get("x-amzn-requestid"));
+                self.refused(status, said.code(), said.message(), id)
+            }
+            SdkError::ResponseError(garbled) => {
+                let status = garbled.raw().status().as_u16();
+                self.garbled(status, garbled.raw().headers().get("x-amzn-requestid"))
+            }
+            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => match broken(error) {
+                Some(broken) => broken.failure(&self.subject()),
+                None => self.unknown(error),
+            },
+            _ => self.unknown(error),
+        }
+    }
+
+    fn refused(&self, status: u16, code: Option<&str>, message: Option<&str>, id: Option<&str>) -> Failure {
+        let (code, message) = (code.unwrap_or_default(), message.unwrap_or_default());
+        let (kind, cause) = meaning(self.operation, status, code, message);
+        // This one repeats the signed headers, the session token among them.
+        let quoted = if code == "SignatureDoesNotMatch" && cause.code != cause::CLOCK.code {
+            String::new()
+        } else {
+            self.quote(message)
+        };
+        let said = if code.is_empty() { format!("status {status}") } else { code.to_owned() };
+        let sentence = format!("{}: {said}{}", self.subject(), separated(&quoted));
+        let failure = Failure::new(kind, cause, sentence).seen("status", status);
+        let failure = if code.is_empty() { failure } else { failure.seen("code", code) };
+        with_id(failure, id)
+    }
+
+    fn garbled(&self, status: u16, id: Option<&str>) -> Failure {
+        let sentence = format!("{}: status {status} with a body that is not STS's", self.subject());
+        let (kind, cause) = match status {
+            500.. => (FailureKind::Unreachable, &cause::AWS_5XX),
+            _ => (FailureKind::Malformed, &cause::AWS_ANSWER),
+        };
+        with_id(Failure::new(kind, cause, sentence).seen("status", status), id)
+    }
+
+    /// Request construction: an endpoint or a region that cannot be one.
+    fn unknown(&self, error: &(dyn Error + 'static)) -> Failure {
+        let innermost = std::iter::successors(Some(error), |&error| error.source()).last();
+        let reason = innermost.map(|error| self.quote(&error.to_string())).unwrap_or_default();
+        let sentence = format!("{} could not be asked{}", self.subject(), separated(&reason));
+        Failure::misconfigured(&cause::STS_VALIDATION, sentence)
+    }
+
+    fn subject(&self) -> String {
+        let place = match self.place {
+            Place { endpoint: Some(endpoint), .. } => format!(" at {}", without_query(endpoint)),
+            Place { region: Some(region), .. } => format!(" in {region}"),
+            Place { .. } => " at the global endpoint".to_owned(),
+        };
+        format!("sts:{} for {}{place}", self.operation, self.role_arn)
+    }
+
+    /// A message, bounded, in one line, without anything that was handed in as a secret.
+    fn quote(&self, message: &str) -> String {
+        let mut text = message.to_owned();
+        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret.expose(), "…");
+        }
+        let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        plain.take(QUOTED).collect::<String>().trim().to_owned()
+    }
+}
+
+/// The word between the tags of an error body.
+pub(super) fn code_in(body: &str) -> Option<&str> {
+    let (_, rest) = body.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    (code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')).then_some(code)
+}
+
+fn broken<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Broken> {
+    let mut chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.find_map(|error| error.downcast_ref())
+}
+
+fn separated(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+fn without_query(endpoint: &str) -> String {
+    endpoint.parse().map_or_else(|_| "an endpoint that is no URL".to_owned(), |url| crate::http::shown(&url))
+}
+
+fn with_id(failure: Failure, id: Option<&str>) -> Failure {
+    match id {
+        Some(id) => failure.seen("request_id", id),
+        None => failure,
+    }
+}
+
+/// The table. Codes are those of the query protocol; some of their meaning is only in the words.
+fn meaning(operation: &str, status: u16, code: &str, message: &str) -> (FailureKind, &'static Cause) {
+    use FailureKind::{AlreadyExpired, Denied, Misconfigured, Throttled, Unreachable};
+    let web_identity = operation == "AssumeRoleWithWebIdentity";
+    match code {
+        "AccessDenied" | "AccessDeniedException" if web_identity => (Denied, &cause::WI_TRUST),
+        "AccessDenied" | "AccessDeniedException" => (Denied, &cause::STS_DENIED),
+        "ExpiredTokenException" | "ExpiredToken" if web_identity => (AlreadyExpired, &cause::WI_EXPIRED),
+        "ExpiredToken" | "ExpiredTokenException" => (AlreadyExpired, &cause::KEY_EXPIRED),
+        "InvalidIdentityToken" | "InvalidIdentityTokenException" => token_meaning(message),
+        "IDPCommunicationError" => (Unreachable, &cause::WI_JWKS),
+        "IDPRejectedClaim" => (Denied, &cause::WI_TRUST),
+        "SignatureDoesNotMatch" if of_clock(message) => (Denied, &cause::CLOCK),
+        "RequestExpired" | "RequestTimeTooSkewed" | "InvalidSignatureException" if of_clock(message) => {
+            (Denied, &cause::CLOCK)
+        }
+        "RequestExpired" | "RequestTimeTooSkewed" => (Denied, &cause::CLOCK),
+        "InvalidClientTokenId"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "UnrecognizedClientException"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "InvalidAccessKeyId"
+        | "AuthFailure" => (Denied, &cause::KEY_INVALID),
+        "RegionDisabledException" | "RegionDisabled" => (Misconfigured, &cause::STS_REGION_OFF),
+        "ValidationError" | "ValidationException" if message.contains("role chaining") => {
+            (Misconfigured, &cause::STS_CHAIN1H)
+        }
+        "ValidationError" | "ValidationException" | "InvalidParameterValue" | "MissingParameter" => {
+            (Misconfigured, &cause::STS_VALIDATION)
+        }
+        _ if status == 429 || code.contains("Throttl") || code.contains("LimitExceeded") => {
+            (Throttled, &cause::STS_THROTTLE)
+        }
+        "TooManyRequestsException" | "SlowDown" => (Throttled, &cause::STS_THROTTLE),
+        _ if status >= 500 => (Unreachable, &cause::AWS_5XX),
+        _ => (Denied, &cause::UNKNOWN),
+    }
+}
+
+/// STS has one code for everything that is wrong with a web identity token.
+fn token_meaning(message: &str) -> (FailureKind, &'static Cause) {
+    let says = |words: &str| message.contains(words);
+    if says("No OpenIDConnect provider found") {
+        (FailureKind::Denied, &cause::WI_ISSUER)
+    } else if says("verification key") || says("thumbprint") || says("HTTPS certificate") {
+        (FailureKind::Unreachable, &cause::WI_JWKS)
+    } else if says("audience") {
+        (FailureKind::Denied, &cause::WI_AUD)
+    } else {
+        (FailureKind::Denied, &cause::WI_TOKEN)
+    }
+}
+
+fn of_clock(message: &str) -> bool {
+    ["Signature expired", "Signature not yet current", "earlier than", "later than"]
+        .iter()
+        .any(|words| message.contains(words))
+}

@@ -1,0 +1,413 @@
+//! Asks EC2 instance metadata for the instance role's credentials as botocore's `InstanceMetadataFetcher` does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Uri};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::answer::Fields;
+use super::{Source, Surroundings, own};
+use crate::cause::{self, Cause};
+use crate::credentials::{Credentials, SourceKind};
+use crate::failure::{Failure, FailureKind};
+use crate::http::{self, Answer, Ask, Broken, Step};
+use crate::report::Notes;
+use crate::secret::Secret;
+
+const IPV4: &str = "http://169.254.169.254/";
+const IPV6: &str = "http://[fd00:ec2::254]/";
+
+const TOKEN: &str = "latest/api/token";
+const ROLES: &str = "latest/meta-data/iam/security-credentials/";
+const ZONE: &str = "latest/meta-data/placement/availability-zone/";
+
+/// Six hours, the longest there is; a token is used for one fetch all the same.
+const TOKEN_LIFE: HeaderValue = HeaderValue::from_static("21600");
+const TOKEN_LIFE_HEADER: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
+const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
+
+/// How instance metadata is reached, as environment and profile say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// In place of the link-local address; an empty one counts as none.
+    pub endpoint: Option<String>,
+    /// `ipv4` or `ipv6`, in any case.
+    pub endpoint_mode: Option<String>,
+    /// Never go on without a token.
+    pub v1_disabled: bool,
+    /// `AWS_EC2_METADATA_DISABLED` is "true" in any case.
+    pub disabled: bool,
+    /// Until a connection stands, and again until the answer is there.
+    pub timeout: Duration,
+    /// For each request.
+    pub attempts: u32,
+}
+
+impl Default for Settings {
+    /// botocore's: IPv4, one attempt of one second.
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            endpoint_mode: None,
+            v1_disabled: false,
+            disabled: false,
+            timeout: Duration::from_secs(1),
+            attempts: 1,
+        }
+    }
+}
+
+impl Settings {
+    /// Looks at the endpoint and its mode. botocore does so before any source is asked.
+    ///
+    /// # Errors
+    /// The mode is unknown, or the endpoint is no URL.
+    pub fn check(&self) -> Result<(), Failure> {
+        let bad = |sentence: String| Err(Failure::misconfigured(&cause::IMDS_ENDPOINT, sentence));
+        if let Some(mode) = &self.endpoint_mode
+            && !["ipv4", "ipv6"].iter().any(|known| mode.eq_ignore_ascii_case(known))
+        {
+            return bad(format!("the metadata endpoint mode is {mode:?}, not ipv4 or ipv6"));
+        }
+        match self.configured() {
+            Some(endpoint) if !valid_uri(endpoint) => {
+                bad(format!("the metadata endpoint {:?} is no URL", clipped(endpoint)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn configured(&self) -> Option<&str> {
+        self.endpoint.as_deref().filter(|endpoint| !endpoint.is_empty())
+    }
+
+    fn base(&self) -> &str {
+        let ipv6 = self.endpoint_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
+        self.configured().unwrap_or(if ipv6 { IPV6 } else { IPV4 })
+    }
+}
+
+/// Instance metadata.
+#[derive(Debug)]
+pub struct Imds {
+    settings: Settings,
+    around: Arc<Surroundings>,
+}
+
+impl Imds {
+    /// The source; nothing is asked yet.
+    #[must_use]
+    pub fn new(settings: Settings, around: Arc<Surroundings>) -> Self {
+        Self { settings, around }
+    }
+
+    /// The region the instance runs in, where metadata says so.
+    pub async fn region(&self, notes: &mut Notes) -> Option<String> {
+        let asking = async {
+            let pass = self.pass(notes).await?;
+            let zone = self.get("GET zone", ZONE, &pass, |_| None, notes).await;
+            zone.map_err(|refused| refused.failure(&pass, &cause::IMDS_401))
+        };
+        let answer = timeout(self.around.attempt_timeout, asking).await.ok()?.ok()?;
+        let zone = answer.text().ok()?.trim();
+        let (last, _) = zone.char_indices().last()?;
+        zone.get(..last).filter(|region| !region.is_empty()).map(str::to_owned)
+    }
+
+    async fn ask(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
+        let pass = self.pass(notes).await?;
+        let listed = self.get("GET role", ROLES, &pass, |_| None, notes).await;
+        let listed = listed.map_err(|refused| refused.failure(&pass, &cause::IMDS_NOPROFILE))?;
+        let role = first_line(&listed)?;
+        let path = format!("{ROLES}{role}");
+        let document = self.get("GET credentials", &path, &pass, not_json, notes).await;
+        let document = document.map_err(|refused| refused.failure(&pass, &cause::IMDS_EMPTYPROFILE))?;
+        credentials(&role, &document)
+    }
+
+    /// What goes with every further request: a token, or why there is none.
+    async fn pass(&self, notes: &mut Notes) -> Result<Pass, Failure> {
+        if self.settings.disabled {
+            let sentence = "instance metadata is switched off by AWS_EC2_METADATA_DISABLED";
+            return Err(Failure::new(FailureKind::NotConfigured, &cause::IMDS_DISABLED, sentence));
+        }
+        let url = self.url(TOKEN)?;
+        if let Some(failure) = own::guard(&url, &self.around.own.load()) {
+            return Err(failure);
+        }
+        match self.token(&url, notes).await? {
+            Ok(token) => Ok(Pass::Token(token)),
+            // Where no connection stands, another request would only wait again.
+            Err(without) if without.cause.code == cause::IMDS_OFF.code => Err(without),
+            Err(without) if self.settings.v1_disabled => Err(v1_off(without)),
+            Err(without) => Ok(Pass::Without(without)),
+        }
+    }
+
+    /// The token; or why not, where botocore goes on without; or, outermost, what makes it give up.
+    async fn token(&self, url: &Uri, notes: &mut Notes) -> Result<Result<HeaderValue, Failure>, Failure> {
+        let mut last = None;
+        for _ in 0..self.settings.attempts.max(1) {
+            let mut ask = Ask::get("imds", "PUT token", url.clone(), self.settings.timeout);
+            ask.method = Method::PUT;
+            ask.headers.insert(TOKEN_LIFE_HEADER, TOKEN_LIFE);
+            match self.around.http.send(ask, notes).await {
+                Ok(answer) if answer.status == 200 => return token_in(&answer).map(Ok),
+                Ok(answer) => {
+                    let failure = refused("the token request", &answer, &cause::IMDS_401);
+                    match answer.status {
+                        400 => return Err(failure),
+                        403..=405 => return Ok(Err(failure)),
+                        _ => last = Some(failure),
+                    }
+                }
+                Err(broken) => {
+                    let failure = self.unanswered(&broken);
+                    if !broken.may_pass() {
+                        return Err(failure);
+                    }
+                    if broken.step == Step::AnswerTimeout {
+                        return Ok(Err(failure));
+                    }
+                    last = Some(failure);
+                }
+            }
+        }
+        Ok(Err(last.unwrap_or_else(|| Failure::not_configured("instance metadata was not asked"))))
+    }
+
+    /// A GET, tried as often as configured, whatever was wrong with the answer.
+    async fn get(
+        &self,
+        operation: &'static str,
+        path: &str,
+        pass: &Pass,
+        wrong: fn(&Answer) -> Option<Wrong>,
+        notes: &mut Notes,
+    ) -> Result<Answer, Wrong> {
+        let url = self.url(path).map_err(Wrong::Failed)?;
+        let mut last = Wrong::Empty;
+        for _ in 0..self.settings.attempts.max(1) {
+            let headers = pass.headers();
+            let ask = Ask { headers, ..Ask::get("imds", operation, url.clone(), self.settings.timeout) };
+            last = match self.around.http.send(ask, notes).await {
+                Ok(answer) if answer.status != 200 => Wrong::Status(answer),
+                Ok(answer) if answer.body.is_empty() => Wrong::Empty,
+                Ok(answer) => match wrong(&answer) {
+                    None => return Ok(answer),
+                    Some(wrong) => wrong,
+                },
+                Err(broken) if broken.may_pass() => Wrong::Failed(self.unanswered(&broken)),
+                Err(broken) => return Err(Wrong::Failed(self.unanswered(&broken))),
+            };
+        }
+        Err(last)
+    }
+
+    fn url(&self, path: &str) -> Result<Uri, Failure> {
+        let base = self.settings.base();
+        let slash = if base.ends_with('/') { "" } else { "/" };
+        format!("{base}{slash}{path}").parse().map_err(|_| {
+            let sentence = format!("the metadata address {:?} cannot be asked", clipped(base));
+            Failure::misconfigured(&cause::IMDS_ENDPOINT, sentence)
+        })
+    }
+
+    fn unanswered(&self, broken: &Broken) -> Failure {
+        let base = self.settings.base();
+        let place = base.parse().map_or_else(|_| clipped(base), |url| http::shown(&url));
+        let failure = broken.failure(&format!("instance metadata at {place}"));
+        let configured = self.settings.configured().is_some();
+        let (kind, cause): (_, &'static Cause) = match broken.step {
+            Step::Address => (FailureKind::Misconfigured, &cause::IMDS_ENDPOINT),
+            // A machine outside EC2: nobody asked for this source, it is just always tried.
+            _ if !broken.connected() && !configured && !self.settings.v1_disabled => {
+                (FailureKind::NotConfigured, &cause::IMDS_OFF)
+            }
+            _ if !broken.connected() => (FailureKind::Unreachable, &cause::IMDS_OFF),
+            Step::AnswerTimeout => (FailureKind::TimedOut, &cause::IMDS_HOP),
+            // botocore lets TLS errors through, and with them the end of the chain.
+            Step::Handshake => (FailureKind::Misconfigured, failure.cause),
+            Step::TooLarge => (FailureKind::Malformed, &cause::IMDS_JSON),
+            _ => (failure.kind, failure.cause),
+        };
+        Failure { kind, cause, ..failure }
+    }
+}
+
+impl Source for Imds {
+    fn kind(&self) -> SourceKind {
+        SourceKind::Imds
+    }
+
+    fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
+        Box::pin(async move {
+            let patience = self.around.attempt_timeout;
+            match timeout(patience, self.ask(notes)).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    let sentence = format!("instance metadata gave no credentials in {patience:?}");
+                    Err(Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, sentence))
+                }
+            }
+        })
+    }
+}
+
+/// What is shown to metadata with each request.
+enum Pass {
+    Token(HeaderValue),
+    Without(Failure),
+}
+
+impl Pass {
+    fn headers(&self) -> HeaderMap {
+        match self {
+            Self::Token(token) => [(TOKEN_HEADER, token.clone())].into_iter().collect(),
+            Self::Without(_) => HeaderMap::new(),
+        }
+    }
+}
+
+/// An answer that is none.
+enum Wrong {
+    Status(Answer),
+    Empty,
+    NotJson,
+    Failed(Failure),
+}
+
+impl Wrong {
+    /// `absent` is what a 404 or an empty body means for this request.
+    fn failure(self, pass: &Pass, absent: &'static Cause) -> Failure {
+        match (self, pass) {
+            // Without a token 401 is only the consequence: why there was none is the reason.
+            (Self::Status(answer), Pass::Without(why)) if answer.status == 401 => {
+                why.clone().seen("status_without_token", 401)
+            }
+            (Self::Status(answer), _) => refused("the request", &answer, absent),
+            (Self::Empty, _) => Failure::denied(absent, "instance metadata answered nothing"),
+            (Self::NotJson, _) => {
+                Failure::malformed(&cause::IMDS_JSON, "instance metadata answered something that is not JSON")
+            }
+            (Self::Failed(failure), _) => failure,
+        }
+    }
+}
+
+fn refused(what: &str, answer: &Answer, absent: &'static Cause) -> Failure {
+    let (kind, cause) = match answer.status {
+        404 => (FailureKind::Denied, absent),
+        429 => (FailureKind::Throttled, &cause::IMDS_5XX),
+        400..=499 => (FailureKind::Denied, &cause::IMDS_401),
+        500.. => (FailureKind::Unreachable, &cause::IMDS_5XX),
+        _ => (FailureKind::Malformed, &cause::IMDS_JSON),
+    };
+    let sentence = format!("instance metadata answered {what} with {}", answer.status);
+    Failure::new(kind, cause, sentence).seen("status", answer.status)
+}
+
+/// With v1 off a missing token ends the chain, unless metadata itself is what is missing: credentials that are held
+/// from it then live on (contract 4).
+fn v1_off(without: Failure) -> Failure {
+    if without.kind != FailureKind::Denied && without.kind != FailureKind::Malformed {
+        return without;
+    }
+    let sentence = format!("{}, and IMDSv1 is disabled", without.context);
+    Failure { kind: FailureKind::Misconfigured, cause: &cause::IMDS_V1OFF, context: sentence, ..without }
+}
+
+fn token_in(answer: &Answer) -> Result<HeaderValue, Failure> {
+    let mut token = HeaderValue::from_bytes(answer.body.trim_ascii()).map_err(|_| {
+        Failure::malformed(
+            &cause::IMDS_JSON,
+            "instance metadata answered with a token that is no header value",
+        )
+    })?;
+    token.set_sensitive(true);
+    Ok(token)
+}
+
+fn first_line(listed: &Answer) -> Result<String, Failure> {
+    let text = listed.text().unwrap_or_default();
+    let role = text.trim().lines().next().map(str::trim).unwrap_or_default();
+    if role.is_empty() {
+        return Err(Failure::denied(&cause::IMDS_NOPROFILE, "instance metadata lists no role"));
+    }
+    if role.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'?' | b'#' | b'/')) {
+        let sentence = format!("instance metadata lists {:?}, which is no role", clipped(role));
+        return Err(Failure::malformed(&cause::IMDS_JSON, sentence));
+    }
+    Ok(role.to_owned())
+}
+
+fn not_json(answer: &Answer) -> Option<Wrong> {
+    serde_json::from_slice::<Value>(&answer.body).is_err().then_some(Wrong::NotJson)
+}
+
+fn credentials(role: &str, document: &Answer) -> Result<Credentials, Failure> {
+    let strange =
+        |why: &str| Failure::malformed(&cause::IMDS_JSON, format!("instance metadata {why} for {role}"));
+    let Ok(Value::Object(fields)) = serde_json::from_slice(&document.body) else {
+        return Err(strange("answered JSON that is not an object"));
+    };
+    let code = fields.get("Code").and_then(Value::as_str);
+    let fields = Fields(&fields);
+    let build = || -> Result<Credentials, String> {
+        Ok(Credentials {
+            access_key_id: fields.key("AccessKeyId")?,
+            secret_access_key: Secret::new(fields.key("SecretAccessKey")?),
+            session_token: fields.nullable("Token")?.map(Secret::new),
+            expires_at: Some(fields.time("Expiration")?),
+            account_id: None,
+            role_arn: None,
+        })
+    };
+    match (build(), code) {
+        // botocore does not look at Code as long as the fields are there.
+        (Ok(found), _) => Ok(found),
+        (Err(_), Some(code)) if code != "Success" => Err(no_credentials(role, code)),
+        (Err(why), _) => Err(strange(&why)),
+    }
+}
+
+fn no_credentials(role: &str, code: &str) -> Failure {
+    let cause = match code {
+        "AssumeRoleUnauthorizedAccess" => &cause::IMDS_TRUST,
+        _ => &cause::IMDS_EMPTYPROFILE,
+    };
+    let code = clipped(code);
+    Failure::denied(cause, format!("instance metadata has no credentials for {role}: {code}"))
+        .seen("code", code)
+}
+
+fn clipped(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect()
+}
+
+/// botocore's `is_valid_uri`: a scheme or at least `//`, and a host of DNS labels or an IPv6 address.
+fn valid_uri(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("//") else { return false };
+    if text.contains(['\t', '\r', '\n']) {
+        return false;
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    if let Some(bracketed) = place.strip_prefix('[') {
+        let host = bracketed.split(']').next().unwrap_or_default();
+        let host = host.split('%').next().unwrap_or_default();
+        return host.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let host = place.split(':').next().unwrap_or_default();
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.len() <= 255 && host.split('.').all(label)
+}
+
+fn label(text: &str) -> bool {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    (1..=63).contains(&text.len()) && plain && !text.starts_with('-') && !text.ends_with('-')
+}
