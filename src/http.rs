@@ -5,6 +5,9 @@
 //! (name, connection, TLS, exchange) is what lets a failure say how far it came.
 
 mod broken;
+#[cfg(test)]
+pub(crate) mod fake;
+mod issuer;
 mod tls;
 
 use std::io;
@@ -298,5 +301,108 @@ impl Answer {
     /// The body is not UTF-8.
     pub fn text(&self) -> Result<&str, io::Error> {
         std::str::from_utf8(&self.body).map_err(io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::fake::{Fake, Reply, closed, ok, silent};
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(300);
+
+    fn client() -> Client {
+        Client::new(Clock::host())
+    }
+
+    async fn get(url: &str) -> (Result<Answer, Broken>, Notes) {
+        let mut notes = Notes::default();
+        let ask = Ask::get("container", "GET credentials", url.parse().unwrap(), PATIENCE);
+        let outcome = client().send(ask, &mut notes).await;
+        (outcome, notes)
+    }
+
+    async fn step(url: &str) -> Step {
+        let (outcome, notes) = get(url).await;
+        let broken = outcome.unwrap_err();
+        assert_eq!(notes.calls.len(), 1);
+        assert_eq!(notes.calls[0].error, Some(broken.to_string()));
+        broken.step
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_any_status_is_an_answer_and_is_written_down() {
+        let fake = Fake::serving(|_| {
+            Reply::Raw(b"HTTP/1.1 418 T\r\nx-amzn-requestid: r-1\r\ncontent-length: 5\r\n\r\nhello".to_vec())
+        });
+        let (outcome, notes) = get(&fake.url("/path?secret=1")).await;
+        let answer = outcome.unwrap();
+        assert_eq!((answer.status, answer.text().unwrap()), (418, "hello"));
+        let call = &notes.calls[0];
+        assert_eq!((call.status, call.request_id.as_deref()), (Some(418), Some("r-1")));
+        assert_eq!(call.url, fake.url("/path"));
+        assert!(call.error.is_none() && call.started > SystemTime::UNIX_EPOCH);
+    }
+
+    #[tokio::test]
+    async fn the_request_has_our_mark_and_the_host_without_user() {
+        let fake = Fake::serving(|_| ok("x"));
+        let url = format!("http://user:pass@{}?a=b", fake.address);
+        let (outcome, notes) = get(&url).await;
+        outcome.unwrap();
+        let heard = fake.heard().remove(0).to_lowercase();
+        assert!(heard.starts_with("get /?a=b http/1.1"), "{heard}");
+        assert!(heard.contains(&format!("host: {}\r\n", fake.address)), "{heard}");
+        assert!(heard.contains(&format!("user-agent: {USER_AGENT_MARK}")), "{heard}");
+        assert!(!heard.contains("pass") && !notes.calls[0].url.contains("pass"));
+    }
+
+    #[tokio::test]
+    async fn each_failure_says_how_far_it_came() {
+        let hang = Fake::serving(|_| Reply::Hang);
+        let close = Fake::serving(|_| Reply::Close);
+        let garbage = Fake::serving(|_| Reply::Raw(b"SSH-2.0-OpenSSH\r\n\r\n".to_vec()));
+        let half = Fake::serving(|_| Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_vec()));
+        let flood = Fake::serving(|_| Reply::Flood);
+        let huge = Fake::serving(|_| Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n".to_vec()));
+        let (silent, _queue) = silent();
+        let cases = [
+            (hang.url("/"), Step::AnswerTimeout),
+            (close.url("/"), Step::Cut),
+            (garbage.url("/"), Step::Cut),
+            (half.url("/"), Step::Cut),
+            (flood.url("/"), Step::TooLarge),
+            (huge.url("/"), Step::TooLarge),
+            (format!("http://{}/", closed()), Step::Refused),
+            (format!("http://{silent}/"), Step::ConnectTimeout),
+            ("http://no-such-name.invalid/".to_owned(), Step::Name),
+            ("ftp://127.0.0.1/".to_owned(), Step::Address),
+            (close.url("/").replace("http:", "https:"), Step::Handshake),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(step(&url).await, expected, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_like_any_other() {
+        let fake = Fake::serving(|_| {
+            Reply::Raw(b"HTTP/1.1 302 F\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".to_vec())
+        });
+        assert_eq!(get(&fake.url("/")).await.0.unwrap().status, 302);
+        assert_eq!(fake.heard().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_dropped_stays_in_the_notes() {
+        let fake = Fake::serving(|_| Reply::Hang);
+        let mut notes = Notes::default();
+        let ask = Ask::get("imds", "PUT token", fake.url("/").parse().unwrap(), Duration::from_secs(60));
+        let given_up = timeout(Duration::from_millis(50), client().send(ask, &mut notes)).await;
+        assert!(given_up.is_err());
+        assert!(notes.calls[0].error.as_deref().unwrap().contains("given up"));
+        assert!(notes.calls[0].took >= Duration::from_millis(50));
     }
 }

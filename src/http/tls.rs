@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use std::{error, fmt};
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -12,6 +17,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::broken::{Broken, Step};
+use super::issuer;
 
 /// The certificates that are trusted. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -43,24 +49,220 @@ async fn load() -> Result<Arc<ClientConfig>, Broken> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         config(roots)
     });
-    let broken = |text: String| Broken::new(Step::Handshake, text);
-    let config = loading.await.map_err(|error| broken(error.to_string()))?;
-    config.map(Arc::new).map_err(|error| broken(error.to_string()))
+    match loading.await {
+        Ok(config) => config.map(Arc::new),
+        Err(error) => Err(Broken::new(Step::Handshake, error.to_string())),
+    }
 }
 
-fn config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+fn config(roots: RootCertStore) -> Result<ClientConfig, Broken> {
+    if roots.is_empty() {
+        return Err(Broken::new(Step::Certificate, "this system has no trusted certificates at all"));
+    }
+    let unusable = |error: &dyn error::Error| Broken::new(Step::Handshake, error.to_string());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| unusable(&error))?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(&error))?;
+    // "Dangerous" is any verifier but rustls's own; this one asks rustls's own and only adds to its refusals.
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(NamingIssuer(verifier)));
+    Ok(builder.with_no_client_auth())
 }
 
 fn refused(error: &std::io::Error) -> Broken {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(why)))) => {
+            Broken::new(Step::Certificate, format!("the server's certificate is not trusted: {why}"))
+        }
         Some(rustls::Error::InvalidCertificate(why)) => {
-            Broken::new(Step::Certificate, format!("the server's certificate was not accepted: {why}"))
+            Broken::new(Step::Certificate, format!("the server's certificate is not accepted: {why}"))
         }
         Some(other) => Broken::new(Step::Handshake, format!("TLS: {other}")),
         None => Broken::new(Step::Handshake, format!("the TLS handshake was cut off: {error}")),
+    }
+}
+
+/// rustls's verifier, which does not say whom it does not trust.
+#[derive(Debug)]
+struct NamingIssuer(Arc<WebPkiServerVerifier>);
+
+#[derive(Debug)]
+struct UnknownIssuer(Option<String>);
+
+impl fmt::Display for UnknownIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(name) => write!(f, "issued by {name:?}, which is not known here"),
+            None => f.write_str("its issuer is not known here"),
+        }
+    }
+}
+
+impl error::Error for UnknownIssuer {}
+
+impl ServerCertVerifier for NamingIssuer {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verdict = self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        verdict.map_err(|error| match error {
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                let unknown = UnknownIssuer(issuer::of(end_entity));
+                CertificateError::Other(OtherError(Arc::new(unknown))).into()
+            }
+            other => other,
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::http::{Ask, Client};
+    use crate::report::Notes;
+
+    // An authority and a certificate of its for 127.0.0.1, good until 2126; made with openssl for this test alone.
+    const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----
+MIIBxDCCAWmgAwIBAgIUJpMI04Ymbq0aDFb5pQvJKKkj6hQwCgYIKoZIzj0EAwIw
+NjEUMBIGA1UECgwLRXhhbXBsZSBPcmcxHjAcBgNVBAMMFUludGVyY2VwdGluZyBQ
+cm94eSBDQTAgFw0yNjExMjMxNTU1MTBaGA8yMTI2MTAzMDE1NTUxMFowNjEUMBIG
+A1UECgwLRXhhbXBsZSBPcmcxHjAcBgNVBAMMFUludGVyY2VwdGluZyBQcm94eSBD
+QTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABL285URyHVC4COWtRBbUusUHSBoW
+pKGuyKuLSqFef5u/i9Fl4jhlbWjgMTWd9DAhIclc7wMDvOMlPeA3YtF9ueyjUzBR
+MB0GA1UdDgQWBBTN6/Euv4U/4wmphlw2RtmepYfBajAfBgNVHSMEGDAWgBTN6/Eu
+v4U/4wmphlw2RtmepYfBajAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kA
+MEYCIQDFP/Bfv3YdLXDTx6ulzOorD9oqDesBROUpLpKaC5nZ+wIhAMCOc1iDPOC+
+Vez39WCHLu6Ox+qhsEQAyEn0sRwzslbh
+-----END CERTIFICATE-----";
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----
+MIIByzCCAXGgAwIBAgIUXq5X8SsGWTeLT2ec7DYn3VPsSvgwCgYIKoZIzj0EAwIw
+NjEUMBIGA1UECgwLRXhhbXBsZSBPcmcxHjAcBgNVBAMMFUludGVyY2VwdGluZyBQ
+cm94eSBDQTAgFw0yNjExMjMxNTU1MTBaGA8yMTI2MTAzMDE1NTUxMFowEzERMA8G
+A1UEAwwIZW5kcG9pbnQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAR5x+cSR+4V
+Q5Z4NEyeTqR2obl94ITaNsRbOnMFgPQsbhQHibwKyl8kIiEKcClNvlhayl9ll0ty
+s21WceT5hZ9Ko34wfDAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3QwCQYDVR0T
+BAIwADATBgNVHSUEDDAKBggrBgEFBQcDATAdBgNVHQ4EFgQUXZx8UEpEQeI4ex5l
+oQNZYtARVBwwHwYDVR0jBBgwFoAUzevxLr+FP+MJqYZcNkbZnqWHwWowCgYIKoZI
+zj0EAwIDSAAwRQIgH075m3UEoykPm/9JQo8pyqpclKxzV5epuN9pLc6lk0UCIQCG
+C1oULMRfJ19ouwTQDflu1EVwMs3tK/Ee/neWsfjhww==
+-----END CERTIFICATE-----";
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgvfEagI6pu/zhYp0B
+DR+S72vEMJb6EvVxtZHJyOrG/OyhRANCAAR5x+cSR+4VQ5Z4NEyeTqR2obl94ITa
+NsRbOnMFgPQsbhQHibwKyl8kIiEKcClNvlhayl9ll0tys21WceT5hZ9K
+-----END PRIVATE KEY-----";
+
+    fn der(pem: &str) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+    }
+
+    /// Serves one https request and returns what the client made of it.
+    async fn request(trust: Trust) -> Result<u16, Broken> {
+        let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![der(CERTIFICATE)], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let serve = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                stream.write_all(b"HTTP/1.1 204 N\r\n\r\n").await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        let ask = Ask::get("container", "GET credentials", url, Duration::from_secs(5));
+        let client = Client { clock: Clock::host(), trust };
+        let mut notes = Notes::default();
+        let answer = tokio::select! {
+            answer = client.send(ask, &mut notes) => answer,
+            () = serve => unreachable!("the client went without a word"),
+        };
+        answer.map(|answer| answer.status)
+    }
+
+    #[tokio::test]
+    async fn a_stranger_is_refused_and_named() {
+        let broken = request(Trust::default()).await.unwrap_err();
+        // A system without any certificates says that instead.
+        assert_eq!(broken.step, Step::Certificate);
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if !roots.is_empty() {
+            assert!(broken.to_string().contains("Intercepting Proxy CA"), "{broken}");
+        }
+        let failure = broken.failure("the endpoint");
+        assert_eq!(failure.cause.code, "TLS-CA");
+        assert!(broken.connected() && !broken.may_pass());
+    }
+
+    #[tokio::test]
+    async fn a_trusted_server_is_answered() {
+        let mut roots = RootCertStore::empty();
+        roots.add(der(AUTHORITY)).unwrap();
+        let trust = Trust::default();
+        trust.0.set(Arc::new(config(roots).unwrap())).unwrap();
+        assert_eq!(request(trust).await, Ok(204));
+    }
+
+    #[test]
+    fn a_system_without_certificates_says_so() {
+        let broken = config(RootCertStore::empty()).unwrap_err();
+        assert_eq!(broken.step, Step::Certificate);
+    }
+
+    #[test]
+    fn the_issuer_is_read_from_the_certificate_and_never_from_garbage() {
+        let der = der(CERTIFICATE);
+        assert_eq!(issuer::of(&der).as_deref(), Some("Intercepting Proxy CA"));
+        for end in 0..der.len() {
+            // Every torn certificate: any answer but a panic.
+            let _any = issuer::of(&der[..end]);
+        }
+        assert_eq!(issuer::of(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]), None);
     }
 }
