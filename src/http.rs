@@ -364,9 +364,11 @@ mod tests {
         let hang = Fake::serving(|_| Reply::Hang);
         let close = Fake::serving(|_| Reply::Close);
         let garbage = Fake::serving(|_| Reply::Raw(b"SSH-2.0-OpenSSH\r\n\r\n".to_vec()));
-        let half = Fake::serving(|_| Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_vec()));
+        let half =
+            Fake::serving(|_| Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_vec()));
         let flood = Fake::serving(|_| Reply::Flood);
-        let huge = Fake::serving(|_| Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n".to_vec()));
+        let huge =
+            Fake::serving(|_| Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n".to_vec()));
         let (silent, _queue) = silent();
         let cases = [
             (hang.url("/"), Step::AnswerTimeout),
@@ -389,7 +391,9 @@ mod tests {
     #[tokio::test]
     async fn a_redirect_is_an_answer_like_any_other() {
         let fake = Fake::serving(|_| {
-            Reply::Raw(b"HTTP/1.1 302 F\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".to_vec())
+            Reply::Raw(
+                b"HTTP/1.1 302 F\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            )
         });
         assert_eq!(get(&fake.url("/")).await.0.unwrap().status, 302);
         assert_eq!(fake.heard().len(), 1);

@@ -65,17 +65,20 @@ fn answer(mut stream: TcpStream, heard: &Mutex<Vec<String>>, reply: &dyn Fn(&str
     heard.lock().unwrap().push(request.clone());
     let sent = match reply(&request) {
         Reply::Status(status, body) => {
-            let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            let head =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
             stream.write_all(format!("{head}{body}").as_bytes())
         }
         Reply::Raw(bytes) => stream.write_all(&bytes),
         Reply::Flood => {
             let head = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
-            head.and_then(|()| (0..1_000_000).try_for_each(|_| {
-                stream.write_all(b"400\r\n")?;
-                stream.write_all(&[b'x'; 1024])?;
-                stream.write_all(b"\r\n")
-            }))
+            head.and_then(|()| {
+                (0..1_000_000).try_for_each(|_| {
+                    stream.write_all(b"400\r\n")?;
+                    stream.write_all(&[b'x'; 1024])?;
+                    stream.write_all(b"\r\n")
+                })
+            })
         }
         Reply::Hang => stream.read_to_end(&mut Vec::new()).map(drop),
         Reply::Close => Ok(()),

@@ -80,7 +80,7 @@ impl Container {
         }
         let token = self.authorization(notes)?;
         let url = url?;
-        allowed(&url)?;
+        allowed(&url, self.variable())?;
         let mut tried = 0;
         loop {
             tried += 1;
@@ -194,13 +194,13 @@ fn read_token(path: &str, notes: &mut Notes) -> Result<Secret, Failure> {
     String::from_utf8(bytes).map(Secret::new).map_err(|_| bad("not UTF-8".to_owned()))
 }
 
-fn allowed(url: &Uri) -> Result<(), Failure> {
+fn allowed(url: &Uri, variable: &str) -> Result<(), Failure> {
     let host = http::bare_host(url).to_ascii_lowercase();
     let loopback = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
     if url.scheme_str() == Some("https") || loopback || ALLOWED.contains(&host.as_str()) {
         return Ok(());
     }
-    let sentence = format!("{FULL} names the host {host:?}, which is not asked over http");
+    let sentence = format!("{variable} leads to the host {host:?}, which is not asked over http");
     Err(Failure::misconfigured(&cause::CONT_HOST, sentence).seen("host", host))
 }
 
@@ -256,4 +256,319 @@ fn refused(place: &str, answer: &Answer) -> Failure {
     let said = body.as_ref().and_then(quotable).map(|said| format!(": {said}")).unwrap_or_default();
     let sentence = format!("the container endpoint {place} answered {}{said}", answer.status);
     Failure::new(kind, cause, sentence).seen("status", answer.status)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use arc_swap::ArcSwap;
+    use futures_util::future::join_all;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::aws::Sts;
+    use crate::clock::Clock;
+    use crate::http::fake::{Fake, Reply, closed, ok, silent};
+
+    const GOOD: &str = r#"{"AccessKeyId":"ASIAEXAMPLE1","SecretAccessKey":"s3cret","Token":"t0ken",
+        "Expiration":"2030-01-31T12:00:00Z","AccountId":"111122223333","RoleArn":"arn:aws:iam::1:role/r"}"#;
+
+    fn around(own: &[SocketAddr]) -> Arc<Surroundings> {
+        let (clock, attempt_timeout) = (Clock::host(), Duration::from_secs(10));
+        let http = http::Client::new(clock.clone());
+        let own = Arc::new(ArcSwap::from_pointee(own.to_vec()));
+        let sts = Sts::new(attempt_timeout, http.clone());
+        Arc::new(Surroundings {
+            clock,
+            http,
+            sts,
+            attempt_timeout,
+            process_timeout: None,
+            own,
+            walk: Vec::new(),
+        })
+    }
+
+    fn container(vars: &[(&str, &str)]) -> Container {
+        Container::from_env(&vars.iter().copied().collect(), around(&[])).unwrap()
+    }
+
+    async fn fetch(vars: &[(&str, &str)]) -> (Result<Credentials, Failure>, Notes) {
+        let mut notes = Notes::default();
+        let outcome = container(vars).fetch(&mut notes).await;
+        (outcome, notes)
+    }
+
+    async fn failure(vars: &[(&str, &str)]) -> Failure {
+        fetch(vars).await.0.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn credentials_are_read_with_account_and_role() {
+        let fake = Fake::serving(|_| ok(GOOD));
+        let (outcome, notes) = fetch(&[(FULL, &fake.url("/v1/x?id=7")), (TOKEN, "Bearer abc")]).await;
+        let found = outcome.unwrap();
+        assert_eq!(found.access_key_id, "ASIAEXAMPLE1");
+        assert_eq!(found.secret_access_key, Secret::new("s3cret"));
+        assert_eq!(found.session_token, Some(Secret::new("t0ken")));
+        assert_eq!(found.expires_at, super::super::moment::parse("2030-01-31T12:00:00Z"));
+        assert_eq!(found.account_id.unwrap().as_str(), "111122223333");
+        assert_eq!(found.role_arn.as_deref(), Some("arn:aws:iam::1:role/r"));
+        let heard = fake.heard().remove(0).to_lowercase();
+        assert!(
+            heard.starts_with("get /v1/x?id=7 ") && heard.contains("authorization: bearer abc"),
+            "{heard}"
+        );
+        assert!(heard.contains("accept: application/json"));
+        let told = format!("{notes:?}");
+        assert!(!told.contains("abc") && !told.contains("id=7") && !told.contains("s3cret"), "{told}");
+    }
+
+    #[test]
+    fn either_variable_even_empty_makes_it_a_source() {
+        let of = |vars: &[(&str, &str)]| {
+            let source = Container::from_env(&vars.iter().copied().collect(), around(&[]));
+            source.map(|source| (source.address.clone(), source.kind().as_str()))
+        };
+        let cases: [(&[(&str, &str)], _); 8] = [
+            (&[], None),
+            (&[(TOKEN, "t")], None),
+            (&[(FULL, "")], Some(("", "container"))),
+            (&[(RELATIVE, "/x")], Some(("http://169.254.170.2/x", "container"))),
+            (&[(RELATIVE, "/x"), (FULL, "http://localhost/")], Some(("http://169.254.170.2/x", "container"))),
+            (&[(FULL, "http://169.254.170.23/v1")], Some(("http://169.254.170.23/v1", "eks_pod_identity"))),
+            (&[(FULL, "http://[fd00:ec2::23]/v1")], Some(("http://[fd00:ec2::23]/v1", "eks_pod_identity"))),
+            (&[(FULL, "http://[FD00:EC2::23]/v1")], Some(("http://[FD00:EC2::23]/v1", "eks_pod_identity"))),
+        ];
+        for (vars, expected) in cases {
+            let expected = expected.map(|(address, kind): (&str, _)| (address.to_owned(), kind));
+            assert_eq!(of(vars), expected, "{vars:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_relative_address_belongs_to_the_ecs_agent() {
+        let fake = Fake::serving(|_| ok(GOOD));
+        let env = Env::from([(RELATIVE, "/v2/credentials/guid"), (FULL, "http://127.0.0.1:1/")]);
+        let source = Container::with_ecs_at(&fake.address.to_string(), &env, around(&[])).unwrap();
+        source.fetch(&mut Notes::default()).await.unwrap();
+        assert_eq!(fake.lines(), ["GET /v2/credentials/guid"]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_asked_is_misconfigured_and_never_asked() {
+        let cases = [
+            (FULL, "", "CONT-URI"),
+            (RELATIVE, "", "CONT-URI"),
+            (FULL, "nonsense", "CONT-URI"),
+            (FULL, "http:///path", "CONT-URI"),
+            (FULL, "ftp://127.0.0.1/", "CONT-URI"),
+            (FULL, "http://example.com/", "CONT-HOST"),
+            (FULL, "http://169.254.169.254/", "CONT-HOST"),
+            (FULL, "http://127.0.0.1.example.com/", "CONT-HOST"),
+            (FULL, "http://[::ffff:127.0.0.1]/", "CONT-HOST"),
+            (FULL, "http://user@example.com/", "CONT-HOST"),
+            (FULL, "http://127.0.0.1@example.com/", "CONT-HOST"),
+            (RELATIVE, "@example.com/", "CONT-HOST"),
+            (RELATIVE, ".example.com/", "CONT-HOST"),
+        ];
+        for (name, value, code) in cases {
+            let failure = failure(&[(name, value)]).await;
+            assert_eq!(
+                (failure.cause.code, failure.kind),
+                (code, FailureKind::Misconfigured),
+                "{name}={value}"
+            );
+            assert!(failure.context.contains(name) || value.starts_with("ftp"), "{failure}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_token_file_wins_and_is_read_each_time() {
+        let fake = Fake::serving(|_| ok(GOOD));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "first").unwrap();
+        let url = fake.url("/");
+        let source = container(&[(FULL, &url), (TOKEN, "unused"), (TOKEN_FILE, path.to_str().unwrap())]);
+        let mut notes = Notes::default();
+        source.fetch(&mut notes).await.unwrap();
+        std::fs::write(&path, "second").unwrap();
+        source.fetch(&mut notes).await.unwrap();
+        let heard = fake.heard();
+        assert!(
+            heard[0].contains("authorization: first\r\n") && heard[1].contains("authorization: second\r\n")
+        );
+        assert!(format!("{notes:?}").contains("token"), "the file is an input to watch");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_no_header_value_is_not_sent() {
+        let fake = Fake::serving(|_| ok(GOOD));
+        let folder = tempfile::tempdir().unwrap();
+        let written = |name: &str, text: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let url = fake.url("/");
+        let cases = [
+            (TOKEN, "a\nb".to_owned()),
+            (TOKEN, "a\r".to_owned()),
+            (TOKEN, "a\u{7}b".to_owned()),
+            (TOKEN_FILE, written("newline", b"token\n")),
+            (TOKEN_FILE, written("latin", b"\xff\xfe")),
+            (TOKEN_FILE, "/no/such/file".to_owned()),
+            (TOKEN_FILE, String::new()),
+        ];
+        for (name, value) in cases {
+            let failure = failure(&[(FULL, &url), (name, &value)]).await;
+            assert_eq!(
+                (failure.cause.code, failure.kind),
+                ("CONT-AUTHTOKEN", FailureKind::Misconfigured),
+                "{value:?}"
+            );
+        }
+        assert!(fake.heard().is_empty());
+    }
+
+    #[tokio::test]
+    async fn each_way_to_fail_has_its_cause_and_as_many_tries_as_botocore_makes() {
+        use FailureKind::{Denied, Malformed, Throttled, TimedOut, Unreachable};
+        let without = |field: &str| ok(GOOD.replace(field, "Other"));
+        let with = |from: &str, to: &str| ok(GOOD.replace(from, to));
+        let status = |status, body: &str| Reply::Status(status, body.to_owned());
+        let cases: Vec<(Reply, &str, FailureKind, usize)> = vec![
+            (status(400, ""), "CONT-DENIED", Denied, 3),
+            (status(401, "{}"), "CONT-DENIED", Denied, 3),
+            (status(404, "[]"), "CONT-DENIED", Denied, 3),
+            (status(429, ""), "CONT-DENIED", Throttled, 3),
+            (status(500, "oops"), "CONT-5XX", Unreachable, 3),
+            (status(503, ""), "CONT-5XX", Unreachable, 3),
+            (status(302, ""), "CONT-JSON", Malformed, 3),
+            (ok("not json"), "CONT-JSON", Malformed, 3),
+            (ok(""), "CONT-JSON", Malformed, 3),
+            (ok("[]"), "CONT-JSON", Malformed, 1),
+            (ok("null"), "CONT-JSON", Malformed, 1),
+            (
+                Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n\xff\xff".to_vec()),
+                "CONT-JSON",
+                Malformed,
+                1,
+            ),
+            (without("AccessKeyId"), "CONT-JSON", Malformed, 1),
+            (without("SecretAccessKey"), "CONT-JSON", Malformed, 1),
+            (without("Token"), "CONT-JSON", Malformed, 1),
+            (without("Expiration"), "CONT-JSON", Malformed, 1),
+            (with("2030-01-31T12:00:00Z", "2030-01-31T12:00:00"), "CONT-JSON", Malformed, 1),
+            (with("\"2030-01-31T12:00:00Z\"", "1893456000"), "CONT-JSON", Malformed, 1),
+            (with("\"2030-01-31T12:00:00Z\"", "null"), "CONT-JSON", Malformed, 1),
+            (with("\"ASIAEXAMPLE1\"", "7"), "CONT-JSON", Malformed, 1),
+            (Reply::Flood, "CONT-JSON", Malformed, 1),
+            (Reply::Hang, "CONT-TIMEOUT", TimedOut, 3),
+            (Reply::Close, "NET-OTHER", Unreachable, 3),
+        ];
+        let ask = |(reply, code, kind, tries): (Reply, &'static str, FailureKind, usize)| async move {
+            let fake = Fake::serving(move |_| match &reply {
+                Reply::Status(status, body) => Reply::Status(*status, body.clone()),
+                Reply::Raw(bytes) => Reply::Raw(bytes.clone()),
+                Reply::Flood => Reply::Flood,
+                Reply::Hang => Reply::Hang,
+                Reply::Close => Reply::Close,
+            });
+            let (outcome, notes) = fetch(&[(FULL, &fake.url("/"))]).await;
+            let failure = outcome.unwrap_err();
+            assert_eq!((failure.cause.code, failure.kind), (code, kind), "{failure}");
+            assert_eq!((fake.heard().len(), notes.calls.len()), (tries, tries), "{failure}");
+            assert!(!format!("{failure:?}{notes:?}").contains("s3cret"));
+        };
+        join_all(cases.into_iter().map(ask)).await;
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_not_there_is_told_from_one_that_does_not_answer() {
+        let (silent, _queue) = silent();
+        let cases = [(closed(), "CONT-REFUSED"), (silent, "CONT-TIMEOUT")];
+        let ask = |(address, code): (SocketAddr, &'static str)| async move {
+            let failure = failure(&[(FULL, &format!("http://{address}/"))]).await;
+            assert_eq!((failure.cause.code, failure.fact("connected")), (code, Some("no")));
+        };
+        join_all(cases.map(ask)).await;
+    }
+
+    #[tokio::test]
+    async fn a_token_may_be_null_or_empty() {
+        for (token, expected) in [("null", None), ("\"\"", Some(Secret::new("")))] {
+            let fake = Fake::serving(move |_| ok(GOOD.replace("\"t0ken\"", token)));
+            let found = fetch(&[(FULL, &fake.url("/"))]).await.0.unwrap();
+            assert_eq!(found.session_token, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_bad_answer_is_asked_again_a_second_later() {
+        let first = std::sync::atomic::AtomicBool::new(true);
+        let fake = Fake::serving(move |_| {
+            if first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                Reply::Status(503, String::new())
+            } else {
+                ok(GOOD)
+            }
+        });
+        let begun = Instant::now();
+        let (outcome, notes) = fetch(&[(FULL, &fake.url("/"))]).await;
+        outcome.unwrap();
+        assert_eq!(notes.calls.iter().map(|call| call.status).collect::<Vec<_>>(), [Some(503), Some(200)]);
+        assert!(begun.elapsed() >= PAUSE);
+    }
+
+    #[tokio::test]
+    async fn a_refusals_message_is_quoted_unless_the_body_holds_keys() {
+        let said = |body: &'static str| async move {
+            let fake = Fake::serving(move |_| Reply::Status(403, body.to_owned()));
+            failure(&[(FULL, &fake.url("/"))]).await.context
+        };
+        let (plain, keys, long, text) = tokio::join!(
+            said(r#"{"message":"no association\r\nfor pod","code":"x"}"#),
+            said(r#"{"message":"here: s3cret","SecretAccessKey":"s3cret"}"#),
+            said(
+                r#"{"Message":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#
+            ),
+            said("s3cret in plain text"),
+        );
+        assert!(plain.ends_with("answered 403: no association  for pod"), "{plain}");
+        assert!(!keys.contains("s3cret") && !text.contains("s3cret"));
+        assert!(long.len() < 300);
+    }
+
+    #[tokio::test]
+    async fn our_own_endpoint_is_not_asked_and_counts_as_not_configured() {
+        let fake = Fake::serving(|_| ok(GOOD));
+        let port = fake.address.port();
+        for host in ["127.0.0.1", "localhost", "127.1.2.3", "[::1]"] {
+            let env = Env::from([
+                (FULL, format!("http://{host}:{port}/v1/credentials").as_str()),
+                (TOKEN_FILE, "/none"),
+            ]);
+            let source = Container::from_env(&env, around(&[fake.address])).unwrap();
+            let mut notes = Notes::default();
+            let failure = source.fetch(&mut notes).await.unwrap_err();
+            assert_eq!((failure.cause.code, failure.kind), ("KF-LOOP", FailureKind::NotConfigured));
+            assert!(notes.calls.is_empty());
+        }
+        assert!(fake.heard().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_fetch_ends_with_the_attempt_and_keeps_its_notes() {
+        let fake = Fake::serving(|_| Reply::Hang);
+        let around = Surroundings { attempt_timeout: Duration::from_millis(300), ..(*around(&[])).clone() };
+        let source =
+            Container::from_env(&Env::from([(FULL, fake.url("/").as_str())]), Arc::new(around)).unwrap();
+        let mut notes = Notes::default();
+        let failure = source.fetch(&mut notes).await.unwrap_err();
+        assert_eq!((failure.cause.code, failure.kind), ("KF-TIMEOUT", FailureKind::TimedOut));
+        assert_eq!(notes.calls.len(), 1);
+    }
 }
