@@ -140,7 +140,7 @@ impl Client {
             return Err(Broken::new(Step::Address, "neither http nor https"));
         }
         let host = bare_host(&ask.url).to_owned();
-        let port = ask.url.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let port = port(&ask.url).ok_or_else(|| Broken::new(Step::Address, "the port is no port"))?;
         let (connect, answer, limit) = (ask.connect, ask.answer, ask.limit);
         let request = ask.into_request()?;
         let stream = dial(&host, port, connect).await?;
@@ -158,6 +158,18 @@ impl Client {
 pub fn bare_host(url: &Uri) -> &str {
     let host = url.host().unwrap_or_default();
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// The port that is asked, unless what stands in its place is none.
+#[must_use]
+pub fn port(url: &Uri) -> Option<u16> {
+    let authority = url.authority()?.as_str();
+    let (_, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let after = place.strip_prefix(url.host()?)?;
+    match after.strip_prefix(':').unwrap_or(after) {
+        "" => Some(if url.scheme_str() == Some("https") { 443 } else { 80 }),
+        digits => digits.parse().ok(),
+    }
 }
 
 /// Scheme, host, port and path: what may be shown of an address.
@@ -381,6 +393,8 @@ mod tests {
             (format!("http://{silent}/"), Step::ConnectTimeout),
             ("http://no-such-name.invalid/".to_owned(), Step::Name),
             ("ftp://127.0.0.1/".to_owned(), Step::Address),
+            ("http://127.0.0.1:port/".to_owned(), Step::Address),
+            ("http://127.0.0.1:99999/".to_owned(), Step::Address),
             (close.url("/").replace("http:", "https:"), Step::Handshake),
         ];
         for (url, expected) in cases {

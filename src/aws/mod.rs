@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
-use aws_sdk_sts::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
+use aws_sdk_sts::config::{AppName, BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
 use aws_sdk_sts::types::{AssumedRoleUser, Credentials as Session};
 use tokio::time::timeout;
 
@@ -138,6 +138,8 @@ impl Sts {
             (None, Some(_)) => None,
         };
         let mut config = aws_sdk_sts::Config::builder();
+        // Shows up in CloudTrail.
+        config.set_app_name(AppName::new("keyfob").ok());
         config.set_endpoint_url(endpoint);
         config
             .behavior_version(BehaviorVersion::latest())
@@ -189,3 +191,6 @@ fn session(
         role_arn: Some(role_arn.to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests;

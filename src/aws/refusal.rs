@@ -4,7 +4,6 @@ use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sts::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::Place;
@@ -33,17 +32,20 @@ impl Asked<'_> {
 
     pub(super) fn failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure
     where
-        E: ProvideErrorMetadata + RequestId + Error + 'static,
+        E: ProvideErrorMetadata + Error + 'static,
     {
         match error {
             SdkError::ServiceError(refused) => {
-                let (said, status) = (refused.err(), refused.raw().status().as_u16());
-                let id = said.request_id().or_else(|| refused.raw().headers().get("x-amzn-requestid"));
-                self.refused(status, said.code(), said.message(), id)
+                let (said, raw) = (refused.err(), refused.raw());
+                let failure = match said.code() {
+                    Some(code) => self.refused(raw.status().as_u16(), code, said.message()),
+                    None => self.garbled(raw.status().as_u16()),
+                };
+                with_id(failure, request_id(raw))
             }
             SdkError::ResponseError(garbled) => {
-                let status = garbled.raw().status().as_u16();
-                self.garbled(status, garbled.raw().headers().get("x-amzn-requestid"))
+                let raw = garbled.raw();
+                with_id(self.garbled(raw.status().as_u16()), request_id(raw))
             }
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => match broken(error) {
                 Some(broken) => broken.failure(&self.subject()),
@@ -53,29 +55,24 @@ impl Asked<'_> {
         }
     }
 
-    fn refused(&self, status: u16, code: Option<&str>, message: Option<&str>, id: Option<&str>) -> Failure {
-        let (code, message) = (code.unwrap_or_default(), message.unwrap_or_default());
+    fn refused(&self, status: u16, code: &str, message: Option<&str>) -> Failure {
+        let message = message.unwrap_or_default();
         let (kind, cause) = meaning(self.operation, status, code, message);
         // This one repeats the signed headers, the session token among them.
-        let quoted = if code == "SignatureDoesNotMatch" && cause.code != cause::CLOCK.code {
-            String::new()
-        } else {
-            self.quote(message)
-        };
-        let said = if code.is_empty() { format!("status {status}") } else { code.to_owned() };
-        let sentence = format!("{}: {said}{}", self.subject(), separated(&quoted));
-        let failure = Failure::new(kind, cause, sentence).seen("status", status);
-        let failure = if code.is_empty() { failure } else { failure.seen("code", code) };
-        with_id(failure, id)
+        let unquotable = code == "SignatureDoesNotMatch" && cause.code != cause::CLOCK.code;
+        let quoted = if unquotable { String::new() } else { self.quote(message) };
+        let sentence = format!("{}: {code}{}", self.subject(), separated(&quoted));
+        Failure::new(kind, cause, sentence).seen("status", status).seen("code", code)
     }
 
-    fn garbled(&self, status: u16, id: Option<&str>) -> Failure {
+    fn garbled(&self, status: u16) -> Failure {
         let sentence = format!("{}: status {status} with a body that is not STS's", self.subject());
         let (kind, cause) = match status {
+            429 => (FailureKind::Throttled, &cause::STS_THROTTLE),
             500.. => (FailureKind::Unreachable, &cause::AWS_5XX),
             _ => (FailureKind::Malformed, &cause::AWS_ANSWER),
         };
-        with_id(Failure::new(kind, cause, sentence).seen("status", status), id)
+        Failure::new(kind, cause, sentence).seen("status", status)
     }
 
     /// Request construction: an endpoint or a region that cannot be one.
@@ -106,11 +103,17 @@ impl Asked<'_> {
     }
 }
 
-/// The word between the tags of an error body.
-pub(super) fn code_in(body: &str) -> Option<&str> {
-    let (_, rest) = body.split_once("<Code>")?;
-    let (code, _) = rest.split_once("</Code>")?;
-    (code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')).then_some(code)
+/// The word between two tags of an error body, where it is one: `Code`, `RequestId`.
+pub(super) fn word_in<'a>(body: &'a str, tag: &str) -> Option<&'a str> {
+    let (_, rest) = body.split_once(&format!("<{tag}>"))?;
+    let (word, _) = rest.split_once(&format!("</{tag}>"))?;
+    let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    (plain && (1..=64).contains(&word.len())).then_some(word)
+}
+
+fn request_id(raw: &HttpResponse) -> Option<&str> {
+    let body = || std::str::from_utf8(raw.body().bytes()?).ok();
+    raw.headers().get("x-amzn-requestid").or_else(|| word_in(body()?, "RequestId"))
 }
 
 fn broken<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Broken> {

@@ -131,8 +131,12 @@ struct Slip {
 impl Slip {
     fn complete(&mut self, outcome: &Result<Answer, Broken>) {
         let (Some(call), Ok(answer)) = (self.notes.calls.last_mut(), outcome) else { return };
+        let said = |tag| answer.text().ok().and_then(|body| refusal::word_in(body, tag)).map(str::to_owned);
         if answer.status >= 400 {
-            call.code = answer.text().ok().and_then(refusal::code_in).map(str::to_owned);
+            call.code = said("Code");
+        }
+        if call.request_id.is_none() {
+            call.request_id = said("RequestId");
         }
     }
 }

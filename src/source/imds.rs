@@ -156,7 +156,7 @@ impl Imds {
             ask.method = Method::PUT;
             ask.headers.insert(TOKEN_LIFE_HEADER, TOKEN_LIFE);
             match self.around.http.send(ask, notes).await {
-                Ok(answer) if answer.status == 200 => return token_in(&answer).map(Ok),
+                Ok(answer) if answer.status == 200 => return token_in(&answer),
                 Ok(answer) => {
                     let failure = refused("the token request", &answer, &cause::IMDS_401);
                     match answer.status {
@@ -321,7 +321,11 @@ fn v1_off(without: Failure) -> Failure {
     Failure { kind: FailureKind::Misconfigured, cause: &cause::IMDS_V1OFF, context: sentence, ..without }
 }
 
-fn token_in(answer: &Answer) -> Result<HeaderValue, Failure> {
+fn token_in(answer: &Answer) -> Result<Result<HeaderValue, Failure>, Failure> {
+    if answer.body.trim_ascii().is_empty() {
+        let sentence = "instance metadata answered with an empty token";
+        return Ok(Err(Failure::malformed(&cause::IMDS_JSON, sentence)));
+    }
     let mut token = HeaderValue::from_bytes(answer.body.trim_ascii()).map_err(|_| {
         Failure::malformed(
             &cause::IMDS_JSON,
@@ -329,7 +333,7 @@ fn token_in(answer: &Answer) -> Result<HeaderValue, Failure> {
         )
     })?;
     token.set_sensitive(true);
-    Ok(token)
+    Ok(Ok(token))
 }
 
 fn first_line(listed: &Answer) -> Result<String, Failure> {
@@ -410,4 +414,339 @@ fn valid_uri(text: &str) -> bool {
 fn label(text: &str) -> bool {
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     (1..=63).contains(&text.len()) && plain && !text.starts_with('-') && !text.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use arc_swap::ArcSwap;
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::aws::Sts;
+    use crate::clock::Clock;
+    use crate::http::fake::{Fake, Reply, closed, ok, silent};
+
+    const GOOD: &str = r#"{"Code":"Success","AccessKeyId":"ASIAEXAMPLE1","SecretAccessKey":"s3cret",
+        "Token":"t0ken","Expiration":"2020-01-31T12:00:00Z"}"#;
+
+    fn around(own: &[SocketAddr]) -> Arc<Surroundings> {
+        let (clock, attempt_timeout) = (Clock::host(), Duration::from_secs(10));
+        let http = http::Client::new(clock.clone());
+        let own = Arc::new(ArcSwap::from_pointee(own.to_vec()));
+        let sts = Sts::new(attempt_timeout, http.clone());
+        Arc::new(Surroundings {
+            clock,
+            http,
+            sts,
+            attempt_timeout,
+            process_timeout: None,
+            own,
+            walk: Vec::new(),
+        })
+    }
+
+    fn at(endpoint: &str) -> Settings {
+        let timeout = Duration::from_millis(400);
+        Settings { endpoint: Some(endpoint.to_owned()), timeout, ..Settings::default() }
+    }
+
+    async fn fetch(settings: Settings) -> (Result<Credentials, Failure>, Notes) {
+        let mut notes = Notes::default();
+        let outcome = Imds::new(settings, around(&[])).fetch(&mut notes).await;
+        (outcome, notes)
+    }
+
+    /// What a fake answers to the three requests, in order.
+    struct Script {
+        token: fn() -> Reply,
+        list: fn() -> Reply,
+        role: fn() -> Reply,
+    }
+
+    const WELL: Script = Script { token: || ok("TOKEN=="), list: || ok("the-role"), role: || ok(GOOD) };
+
+    fn metadata(script: Script) -> Fake {
+        Fake::serving(move |request| {
+            if request.starts_with("PUT /latest/api/token ") {
+                (script.token)()
+            } else if request.starts_with("GET /latest/meta-data/iam/security-credentials/ ") {
+                (script.list)()
+            } else {
+                (script.role)()
+            }
+        })
+    }
+
+    #[tokio::test]
+    async fn credentials_come_with_a_token_and_their_true_expiry() {
+        let fake = metadata(WELL);
+        let (outcome, notes) = fetch(at(&fake.url(""))).await;
+        let found = outcome.unwrap();
+        assert_eq!(found.access_key_id, "ASIAEXAMPLE1");
+        assert_eq!(found.expires_at, super::super::moment::parse("2020-01-31T12:00:00Z"));
+        assert_eq!((found.account_id, found.role_arn), (None, None));
+        let list = "GET /latest/meta-data/iam/security-credentials/";
+        assert_eq!(fake.lines(), ["PUT /latest/api/token", list, &format!("{list}the-role")]);
+        let heard = fake.heard();
+        assert!(heard[0].contains("x-aws-ec2-metadata-token-ttl-seconds: 21600\r\n"));
+        assert!(heard[1].contains("x-aws-ec2-metadata-token: TOKEN==\r\n"));
+        assert!(heard[2].contains("x-aws-ec2-metadata-token: TOKEN==\r\n"));
+        assert!(!format!("{notes:?}").contains("TOKEN=="));
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_may_have_a_path_and_lists_may_be_long() {
+        let fake = Fake::serving(|request| match request {
+            _ if request.contains("/api/token") => ok("T"),
+            _ if request.contains("security-credentials/first ") => ok(GOOD),
+            _ => ok("first\r\nsecond\r\n"),
+        });
+        for base in ["/prefix", "/prefix/"] {
+            fetch(at(&fake.url(base))).await.0.unwrap();
+        }
+        assert!(fake.lines().iter().all(|line| line.contains(" /prefix/latest/")), "{:?}", fake.lines());
+    }
+
+    type Case = (fn() -> Reply, &'static str, FailureKind);
+
+    #[tokio::test]
+    async fn without_a_token_botocore_goes_on_unless_v1_is_off() {
+        let cases: [Case; 9] = [
+            (|| Reply::Status(403, String::new()), "IMDS-V1OFF", FailureKind::Misconfigured),
+            (|| Reply::Status(404, String::new()), "IMDS-V1OFF", FailureKind::Misconfigured),
+            (|| Reply::Status(405, String::new()), "IMDS-V1OFF", FailureKind::Misconfigured),
+            (|| Reply::Status(401, String::new()), "IMDS-V1OFF", FailureKind::Misconfigured),
+            (|| ok(""), "IMDS-V1OFF", FailureKind::Misconfigured),
+            (|| Reply::Status(500, String::new()), "IMDS-5XX", FailureKind::Unreachable),
+            (|| Reply::Hang, "IMDS-HOP", FailureKind::TimedOut),
+            (|| Reply::Close, "NET-OTHER", FailureKind::Unreachable),
+            (|| Reply::Raw(b"garbage".to_vec()), "NET-OTHER", FailureKind::Unreachable),
+        ];
+        let ask = |(token, code, kind): Case| async move {
+            let fake = metadata(Script { token, ..WELL });
+            let (outcome, _) = fetch(at(&fake.url(""))).await;
+            assert_eq!(outcome.unwrap().access_key_id, "ASIAEXAMPLE1", "{code}");
+            assert!(fake.heard().iter().skip(1).all(|request| !request.contains("metadata-token")));
+            let off = Settings { v1_disabled: true, ..at(&fake.url("")) };
+            let before = fake.heard().len();
+            let failure = fetch(off).await.0.unwrap_err();
+            assert_eq!((failure.cause.code, failure.kind), (code, kind), "{failure}");
+            assert_eq!(fake.heard().len(), before + 1);
+        };
+        join_all(cases.map(ask)).await;
+    }
+
+    #[tokio::test]
+    async fn a_bad_token_request_ends_it() {
+        let fake = metadata(Script { token: || Reply::Status(400, String::new()), ..WELL });
+        let failure = fetch(at(&fake.url(""))).await.0.unwrap_err();
+        assert_eq!((failure.cause.code, failure.kind), ("IMDS-401", FailureKind::Denied));
+        assert_eq!(fake.heard().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn each_way_to_fail_has_its_cause() {
+        use FailureKind::{Denied, Malformed, Misconfigured, TimedOut, Unreachable};
+        const NOT_FOUND: fn() -> Reply = || Reply::Status(404, "Not Found".to_owned());
+        const UNAUTHORIZED: fn() -> Reply = || Reply::Status(401, String::new());
+        const UNTRUSTED: &str =
+            r#"{"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role"}"#;
+        const FAILED: &str = r#"{"Code":"Failed","Message":"x","LastUpdated":"2020-01-31T12:00:00Z"}"#;
+        let list = |list| Script { list, ..WELL };
+        let role = |role| Script { role, ..WELL };
+        let cases = [
+            (list(NOT_FOUND), "IMDS-NOPROFILE", Denied),
+            (list(|| ok("")), "IMDS-NOPROFILE", Denied),
+            (list(|| ok(" \r\n")), "IMDS-NOPROFILE", Denied),
+            (list(|| ok("<html>no</html>")), "IMDS-JSON", Malformed),
+            (list(|| ok("../../x")), "IMDS-JSON", Malformed),
+            (list(UNAUTHORIZED), "IMDS-401", Denied),
+            (list(|| Reply::Status(403, String::new())), "IMDS-401", Denied),
+            (list(|| Reply::Status(503, String::new())), "IMDS-5XX", Unreachable),
+            (list(|| Reply::Hang), "IMDS-HOP", TimedOut),
+            (list(|| Reply::Close), "NET-OTHER", Unreachable),
+            (list(|| Reply::Flood), "IMDS-JSON", Malformed),
+            (role(NOT_FOUND), "IMDS-EMPTYPROFILE", Denied),
+            (role(|| ok("")), "IMDS-EMPTYPROFILE", Denied),
+            (role(|| ok(UNTRUSTED)), "IMDS-TRUST", Denied),
+            (role(|| ok(FAILED)), "IMDS-EMPTYPROFILE", Denied),
+            (role(UNAUTHORIZED), "IMDS-401", Denied),
+            (role(|| Reply::Status(500, String::new())), "IMDS-5XX", Unreachable),
+            (role(|| ok("not json")), "IMDS-JSON", Malformed),
+            (role(|| ok("[]")), "IMDS-JSON", Malformed),
+            (role(|| ok("{}")), "IMDS-JSON", Malformed),
+            (role(|| ok(GOOD.replace("Token", "token"))), "IMDS-JSON", Malformed),
+            (role(|| ok(GOOD.replace("2020-01-31T12:00:00Z", "soon"))), "IMDS-JSON", Malformed),
+            (role(|| Reply::Hang), "IMDS-HOP", TimedOut),
+            // 401 is then only the consequence.
+            (Script { token: || Reply::Hang, list: UNAUTHORIZED, ..WELL }, "IMDS-HOP", TimedOut),
+            (Script { token: NOT_FOUND, list: UNAUTHORIZED, ..WELL }, "IMDS-401", Denied),
+            (
+                Script { token: || Reply::Status(500, String::new()), list: UNAUTHORIZED, ..WELL },
+                "IMDS-5XX",
+                Unreachable,
+            ),
+            (Script { token: || ok("a\nb"), ..WELL }, "IMDS-JSON", Malformed),
+        ];
+        let ask = |(script, code, kind): (Script, &'static str, FailureKind)| async move {
+            let fake = metadata(script);
+            let (outcome, notes) = fetch(at(&fake.url(""))).await;
+            let failure = outcome.unwrap_err();
+            assert_eq!((failure.cause.code, failure.kind), (code, kind), "{failure}");
+            assert_ne!(failure.kind, Misconfigured, "the chain goes on");
+            assert!(!format!("{failure:?}{notes:?}").contains("s3cret"));
+        };
+        join_all(cases.map(ask)).await;
+    }
+
+    #[tokio::test]
+    async fn metadata_that_is_not_there_is_told_by_whether_it_was_asked_for() {
+        let (silent, _queue) = silent();
+        for address in [closed(), silent] {
+            let (outcome, notes) = fetch(at(&format!("http://{address}"))).await;
+            let failure = outcome.unwrap_err();
+            assert_eq!((failure.cause.code, failure.kind), ("IMDS-OFF", FailureKind::Unreachable));
+            assert_eq!((failure.fact("connected"), notes.calls.len()), (Some("no"), 1));
+        }
+        let broken = {
+            let ask = Ask::get(
+                "imds",
+                "PUT token",
+                format!("http://{}/", closed()).parse().unwrap(),
+                Duration::from_secs(1),
+            );
+            around(&[]).http.send(ask, &mut Notes::default()).await.unwrap_err()
+        };
+        let of = |settings: Settings| Imds::new(settings, around(&[])).unanswered(&broken);
+        let nobody_asked = of(Settings::default());
+        assert_eq!((nobody_asked.cause.code, nobody_asked.kind), ("IMDS-OFF", FailureKind::NotConfigured));
+        assert_eq!(nobody_asked.fact("connected"), Some("no"));
+        let v2_only = of(Settings { v1_disabled: true, ..Settings::default() });
+        assert_eq!((v2_only.cause.code, v2_only.kind), ("IMDS-OFF", FailureKind::Unreachable));
+        let empty = of(Settings { endpoint: Some(String::new()), ..Settings::default() });
+        assert_eq!(empty.kind, FailureKind::NotConfigured);
+    }
+
+    #[tokio::test]
+    async fn attempts_count_for_each_request() {
+        let two = |fake: &Fake| Settings { attempts: 2, ..at(&fake.url("")) };
+        let fake = metadata(Script {
+            token: || Reply::Status(500, String::new()),
+            list: || Reply::Status(500, String::new()),
+            ..WELL
+        });
+        fetch(two(&fake)).await.0.unwrap_err();
+        assert_eq!(fake.heard().len(), 4);
+        let fake =
+            metadata(Script { token: || Reply::Status(403, String::new()), role: || ok("torn {"), ..WELL });
+        fetch(two(&fake)).await.0.unwrap_err();
+        assert_eq!(fake.heard().len(), 4, "403 is final for the token; a torn document is asked for again");
+    }
+
+    #[tokio::test]
+    async fn switched_off_it_is_not_asked_and_not_configured() {
+        let fake = metadata(WELL);
+        let (outcome, notes) = fetch(Settings { disabled: true, ..at(&fake.url("")) }).await;
+        let failure = outcome.unwrap_err();
+        assert_eq!((failure.cause.code, failure.kind), ("IMDS-DISABLED", FailureKind::NotConfigured));
+        assert!(notes.calls.is_empty() && fake.heard().is_empty());
+    }
+
+    #[tokio::test]
+    async fn our_own_endpoint_is_not_asked_and_counts_as_not_configured() {
+        let fake = metadata(WELL);
+        let source = Imds::new(at(&fake.url("")), around(&[fake.address]));
+        let failure = source.fetch(&mut Notes::default()).await.unwrap_err();
+        assert_eq!((failure.cause.code, failure.kind), ("KF-LOOP", FailureKind::NotConfigured));
+        assert_eq!(source.region(&mut Notes::default()).await, None);
+        assert!(fake.heard().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_fetch_ends_with_the_attempt_and_keeps_its_notes() {
+        let fake = metadata(Script { role: || Reply::Hang, ..WELL });
+        let around = Surroundings { attempt_timeout: Duration::from_millis(300), ..(*around(&[])).clone() };
+        let settings = Settings { timeout: Duration::from_secs(60), ..at(&fake.url("")) };
+        let mut notes = Notes::default();
+        let failure = Imds::new(settings, Arc::new(around)).fetch(&mut notes).await.unwrap_err();
+        assert_eq!((failure.cause.code, failure.kind), ("KF-TIMEOUT", FailureKind::TimedOut));
+        assert_eq!(notes.calls.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_region_is_the_zone_without_its_letter() {
+        for (zone, region) in
+            [("eu-west-1a", Some("eu-west-1")), ("us-east-1f\n", Some("us-east-1")), ("a", None), ("", None)]
+        {
+            let fake =
+                Fake::serving(move |request| if request.starts_with("PUT") { ok("T") } else { ok(zone) });
+            let found = Imds::new(at(&fake.url("")), around(&[])).region(&mut Notes::default()).await;
+            assert_eq!(found.as_deref(), region);
+            assert_eq!(fake.lines()[1], "GET /latest/meta-data/placement/availability-zone/");
+        }
+    }
+
+    #[test]
+    fn endpoint_and_mode_are_checked_as_botocore_checks_them() {
+        let with = |endpoint: Option<&str>, mode: Option<&str>| Settings {
+            endpoint: endpoint.map(str::to_owned),
+            endpoint_mode: mode.map(str::to_owned),
+            ..Settings::default()
+        };
+        let good = [
+            (None, None, "http://169.254.169.254/"),
+            (None, Some("IPv4"), "http://169.254.169.254/"),
+            (None, Some("ipv6"), "http://[fd00:ec2::254]/"),
+            (Some(""), Some("IPV6"), "http://[fd00:ec2::254]/"),
+            (Some("http://127.0.0.1:1338"), Some("ipv6"), "http://127.0.0.1:1338"),
+            (Some("http://[::1]:80"), None, "http://[::1]:80"),
+            (Some("http://[fe80::1%eth0]/"), None, "http://[fe80::1%eth0]/"),
+            (Some("HTTP://X"), None, "HTTP://X"),
+            (Some("http://imds.local./p"), None, "http://imds.local./p"),
+            (Some("http://user:pw@host/"), None, "http://user:pw@host/"),
+            // No URL for us either, but botocore says so only when it asks.
+            (Some("ftp://x/"), None, "ftp://x/"),
+            (Some("http://x:port/"), None, "http://x:port/"),
+            (Some("http://x?y"), None, "http://x?y"),
+        ];
+        for (endpoint, mode, base) in good {
+            let settings = with(endpoint, mode);
+            assert_eq!((settings.check(), settings.base()), (Ok(()), base));
+        }
+        let bad = [
+            (None, Some("")),
+            (None, Some("ipv5")),
+            (Some("localhost:123"), None),
+            (Some("/x"), None),
+            (Some("http://a b"), None),
+            (Some("http://x\n"), None),
+            (Some("http://x_y"), None),
+            (Some("http://-x"), None),
+            (Some("http://x..y"), None),
+            (Some("http://[nonsense]"), None),
+            (Some("http://"), None),
+        ];
+        for (endpoint, mode) in bad {
+            let failure = with(endpoint, mode).check().unwrap_err();
+            assert_eq!(
+                (failure.cause.code, failure.kind),
+                ("IMDS-ENDPOINT", FailureKind::Misconfigured),
+                "{endpoint:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_only_looks_like_one_ends_the_chain() {
+        for endpoint in ["ftp://127.0.0.1/", "http://x:port/"] {
+            let failure = fetch(at(endpoint)).await.0.unwrap_err();
+            assert_eq!(
+                (failure.cause.code, failure.kind),
+                ("IMDS-ENDPOINT", FailureKind::Misconfigured),
+                "{endpoint}"
+            );
+        }
+    }
 }

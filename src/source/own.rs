@@ -11,7 +11,7 @@ use crate::http;
 /// The failure if the address is one of our own listeners. It counts as not configured: an agent that is wired to
 /// itself, as its applications are, has no other source in that variable.
 pub(super) fn guard(url: &Uri, own: &[SocketAddr]) -> Option<Failure> {
-    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
+    let port = http::port(url)?;
     let host = http::bare_host(url);
     own.iter().any(|listener| listener.port() == port && same_host(host, listener.ip())).then(|| {
         let sentence = format!("{} is keyfob's own endpoint: not asked", http::shown(url));
