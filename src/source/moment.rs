@@ -11,14 +11,21 @@ use jiff::Timestamp;
 #[must_use]
 pub fn parse(text: &str) -> Option<SystemTime> {
     let text = text.trim();
-    let iso = || in_zulu(text).parse::<Timestamp>().ok();
+    // jiff takes more of ISO 8601 than dateutil: a zone's name in brackets.
+    let iso = || (!text.contains('[')).then(|| in_zulu(text).parse::<Timestamp>().ok()).flatten();
     let mail = || jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
-    iso().or_else(mail).map(SystemTime::from)
+    iso().or_else(mail).or_else(|| unix_date(text)).map(SystemTime::from)
+}
+
+/// What `date -u` prints: `Thu Jan 31 12:00:00 UTC 2030`.
+fn unix_date(text: &str) -> Option<Timestamp> {
+    let moment = jiff::civil::DateTime::strptime("%a %b %d %H:%M:%S UTC %Y", text).ok()?;
+    moment.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// dateutil takes these names for Z.
 fn in_zulu(text: &str) -> String {
-    let named = ["UTC", "GMT"].iter().find_map(|zone| text.strip_suffix(zone));
+    let named = ["UTC", "GMT", "Z", "z"].iter().find_map(|zone| text.strip_suffix(zone));
     match named {
         Some(rest) => format!("{}Z", rest.trim_end()),
         None => text.to_owned(),
@@ -54,6 +61,9 @@ mod tests {
             ("2030-01-31T12:00:00-0100", noon + hour),
             ("Thu, 31 Jan 2030 12:00:00 GMT", noon),
             ("Thu, 31 Jan 2030 12:00:00 +0000", noon),
+            ("Thu Jan 31 12:00:00 UTC 2030", noon),
+            ("2030-01-31T12:00:00 Z", noon),
+            ("2030-01-31T12:00:00.000000000Z", noon),
         ];
         for (text, moment) in cases {
             assert_eq!(parse(text), Some(moment), "{text:?}");
@@ -71,6 +81,7 @@ mod tests {
             "2030-01-31T25:00:00Z",
             "1893456000",
             "2030-01-31T12:00:00 EST",
+            "2030-01-31T12:00:00Z[UTC]",
         ];
         for text in cases {
             assert_eq!(parse(text), None, "{text:?}");
