@@ -4,10 +4,22 @@
 //! credentials or a [`Failure`]. Whether the chain goes on is the failure's kind; trying again later is the keeper's.
 
 mod answer;
+pub mod assume_role;
+pub mod boto;
 pub mod container;
+pub mod environment;
 pub mod imds;
+pub mod lineup;
 pub mod moment;
 mod own;
+pub mod paths;
+pub mod process;
+pub mod profile;
+pub mod session;
+pub mod settled;
+pub mod statics;
+pub mod text;
+pub mod web_identity;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,0 +1,120 @@
+//! Keys in the environment: the first place botocore looks, unless a profile was chosen in code.
+
+use futures_util::future::{self, BoxFuture};
+
+use super::{Source, moment};
+use crate::cause;
+use crate::config::env::Env;
+use crate::credentials::{AccountId, Credentials, SourceKind};
+use crate::failure::Failure;
+use crate::report::Notes;
+use crate::secret::Secret;
+
+/// `AWS_ACCESS_KEY_ID` and its companions. An empty variable is an unset one; nothing is trimmed.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    env: Env,
+}
+
+const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+/// The older name first, as botocore has it.
+const TOKENS: [&str; 2] = ["AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"];
+const EXPIRATION: &str = "AWS_CREDENTIAL_EXPIRATION";
+const ACCOUNT: &str = "AWS_ACCOUNT_ID";
+
+impl Environment {
+    /// The keys in this environment.
+    #[must_use]
+    pub fn new(env: Env) -> Self {
+        Self { env }
+    }
+
+    fn look(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
+        for name in [KEY_ID, SECRET_KEY, TOKENS[0], TOKENS[1]] {
+            notes.secret_variable(name, self.env.filled(name).is_some());
+        }
+        let key_id = self.env.filled(KEY_ID).ok_or_else(|| self.absent())?;
+        let secret = self.env.filled(SECRET_KEY).ok_or_else(|| {
+            Failure::misconfigured(&cause::ENV_PARTIAL, format!("{KEY_ID} is set and {SECRET_KEY} is not"))
+        })?;
+        notes.variable(EXPIRATION, self.env.get(EXPIRATION));
+        notes.variable(ACCOUNT, self.env.get(ACCOUNT));
+        let expires_at = self.env.filled(EXPIRATION).map(|text| {
+            moment::parse(text).ok_or_else(|| {
+                Failure::misconfigured(&cause::ENV_EXPIRY, format!("{EXPIRATION} is `{text}`"))
+            })
+        });
+        Ok(Credentials {
+            access_key_id: key_id.to_owned(),
+            secret_access_key: Secret::new(secret),
+            session_token: TOKENS.into_iter().find_map(|name| self.env.filled(name)).map(Secret::new),
+            expires_at: expires_at.transpose()?,
+            account_id: self.env.filled(ACCOUNT).and_then(AccountId::parse),
+            role_arn: None,
+        })
+    }
+
+    fn absent(&self) -> Failure {
+        let context = match (self.env.get(KEY_ID), self.env.filled(SECRET_KEY)) {
+            (_, Some(_)) => format!("{SECRET_KEY} is set, {KEY_ID} is not: botocore passes over that"),
+            (Some(_), None) => format!("{KEY_ID} is empty, which counts as unset"),
+            (None, None) => format!("{KEY_ID} is not set"),
+        };
+        Failure::not_configured(context)
+    }
+}
+
+impl Source for Environment {
+    fn kind(&self) -> SourceKind {
+        SourceKind::Env
+    }
+
+    fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
+        Box::pin(future::ready(self.look(notes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::FailureKind;
+
+    const K: (&str, &str) = (KEY_ID, "AKIAEXAMPLE");
+    const S: (&str, &str) = (SECRET_KEY, "s");
+
+    fn look(pairs: &[(&str, &str)]) -> Result<Credentials, Failure> {
+        Environment::new(pairs.iter().copied().collect()).look(&mut Notes::default())
+    }
+
+    /// The cases of `EnvProvider`.
+    #[test]
+    fn looks_as_botocore_does() {
+        let code = |pairs: &[(&str, &str)]| look(pairs).map_or_else(|f| (f.kind, f.cause.code), |_| panic!());
+        let nothing = (FailureKind::NotConfigured, "KF-NOTHING");
+        assert_eq!(code(&[]), nothing);
+        assert_eq!(code(&[S]), nothing);
+        assert_eq!(code(&[(KEY_ID, ""), S]), nothing);
+        assert_eq!(code(&[K]), (FailureKind::Misconfigured, "ENV-PARTIAL"));
+        assert_eq!(code(&[K, (SECRET_KEY, "")]), (FailureKind::Misconfigured, "ENV-PARTIAL"));
+        assert_eq!(code(&[K, S, (EXPIRATION, "soon")]), (FailureKind::Misconfigured, "ENV-EXPIRY"));
+        assert_eq!(look(&[(KEY_ID, " "), S]).unwrap().access_key_id, " ");
+    }
+
+    #[test]
+    fn the_older_token_name_wins_unless_it_is_empty() {
+        let token = |pairs: &[(&str, &str)]| look(&[&[K, S], pairs].concat()).unwrap().session_token;
+        assert_eq!(token(&[]), None);
+        assert_eq!(token(&[(TOKENS[1], "new")]), Some(Secret::new("new")));
+        assert_eq!(token(&[(TOKENS[1], "new"), (TOKENS[0], "old")]), Some(Secret::new("old")));
+        assert_eq!(token(&[(TOKENS[1], "new"), (TOKENS[0], "")]), Some(Secret::new("new")));
+    }
+
+    #[test]
+    fn account_and_expiry_come_along() {
+        let found = look(&[K, S, (EXPIRATION, "2030-01-31T12:00:00Z"), (ACCOUNT, "123456789012")]).unwrap();
+        assert_eq!(found.account_id.unwrap().as_str(), "123456789012");
+        assert!(found.expires_at.is_some());
+        assert_eq!(look(&[K, S, (EXPIRATION, ""), (ACCOUNT, "")]).unwrap().expires_at, None);
+    }
+}

@@ -1,0 +1,286 @@
+//! Lines up a role's sources in botocore's order, from what the environment and the AWS files say at this moment.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures_util::future::BoxFuture;
+
+use super::assume_role::{Assumed, RoleChain};
+use super::boto::BotoFiles;
+use super::container::Container;
+use super::environment::Environment;
+use super::imds::Imds;
+use super::process::Process;
+use super::profile::files::{AwsFile, Files};
+use super::profile::merge::{Profile, Profiles};
+use super::profile::plan::{Base, CredentialSource, Plan, plan};
+use super::session::{Session, choose};
+use super::settled::Settled;
+use super::statics::Statics;
+use super::web_identity::{Asked, web_identity};
+use super::{Lineup, Source, Surroundings};
+use crate::aws::{AssumeRole, Place};
+use crate::cause;
+use crate::config::env::Env;
+use crate::config::{Assume, Role};
+use crate::credentials::{RoleName, SourceKind};
+use crate::failure::Failure;
+use crate::report::Notes;
+
+/// The chain of one role, as botocore would build it.
+pub struct Botocore {
+    role: Role,
+    env: Env,
+    around: Arc<Surroundings>,
+    generated_name: String,
+    named: bool,
+}
+
+impl fmt::Debug for Botocore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Botocore").field("role", &self.role.name).finish_non_exhaustive()
+    }
+}
+
+type Sources = Vec<Arc<dyn Source>>;
+
+impl Botocore {
+    /// The chain of a role in this environment (its own variables applied already).
+    #[must_use]
+    pub fn new(role: Role, env: Env, around: Arc<Surroundings>) -> Self {
+        let started = around.clock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // Fixed for as long as this lineup lives: a name that changed with each refresh would litter the audit trail.
+        let generated_name = format!("keyfob-{}", started.as_secs());
+        Self { role, env, around, generated_name, named: true }
+    }
+
+    /// The same for a profile that somebody names on the command line: the role's name stands for nothing then, and
+    /// meeting it again is no circle.
+    #[must_use]
+    pub fn unnamed(mut self) -> Self {
+        self.named = false;
+        self
+    }
+
+    /// The profile's name, as far as it is known without reading a file.
+    fn profile(&self) -> String {
+        choose(self.role.profile.as_deref(), &self.env).0
+    }
+
+    async fn build(&self, notes: &mut Notes) -> Result<Sources, Failure> {
+        let role = self.named.then_some(&self.role.name);
+        if let Some(failure) = looped(&self.around.walk, role, &self.profile()) {
+            return Err(failure);
+        }
+        let session = self.session(notes).await?;
+        let mut sources = Sources::new();
+        sources.push(if session.explicit() {
+            absent(SourceKind::Env, "an explicit profile was chosen: keys in the environment are left aside")
+        } else {
+            Arc::new(Environment::new(self.env.clone()))
+        });
+        let place = session.sts();
+        sources.push(self.role_chain(&session, &place)?);
+        sources.extend(self.profile_sources(&session, &session.profile, !session.explicit(), &place));
+        sources.push(Arc::new(BotoFiles::new(self.env.clone(), self.around.attempt_timeout)));
+        sources.push(match Container::from_env(&self.env, Arc::clone(&self.around)) {
+            Some(container) => Arc::new(container),
+            None => absent(SourceKind::Container, "no container endpoint is set"),
+        });
+        sources.push(self.metadata(&session)?);
+        let sources = sources.into_iter().map(|source| self.judged(source));
+        Ok(match &self.role.assume {
+            Some(assume) => sources.map(|source| self.assumed(source, assume, &place)).collect(),
+            None => sources.collect(),
+        })
+    }
+
+    /// What the files say; where no source of a profile is allowed, they cannot be a reason to fail.
+    async fn session(&self, notes: &mut Notes) -> Result<Session, Failure> {
+        let explicit = self.role.profile.as_deref();
+        let opened = Session::open(&self.env, explicit, self.around.attempt_timeout, notes).await;
+        let of_profile = SourceKind::ALL.into_iter().any(|kind| kind.of_profile() && self.allows(kind));
+        match opened {
+            Err(_) if !of_profile => Ok(Session::of(&self.env, explicit, Files::absent(&self.env))),
+            opened => opened,
+        }
+    }
+
+    fn role_chain(
+        &self,
+        session: &Session,
+        place: &Result<Place, Failure>,
+    ) -> Result<Arc<dyn Source>, Failure> {
+        let kind = SourceKind::ProfileAssumeRole;
+        Ok(match plan(&session.profiles, &session.profile) {
+            Ok(None) => absent(kind, "the profile has no role_arn, or also a web_identity_token_file"),
+            Err(failure) => Arc::new(Settled::new(kind, failure)),
+            Ok(Some(plan)) => {
+                let base = self.base(session, &plan, place)?;
+                Arc::new(RoleChain::new(plan, base, &self.generated_name, place.clone(), &self.around))
+            }
+        })
+    }
+
+    /// What the first role of a plan is assumed with.
+    fn base(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        place: &Result<Place, Failure>,
+    ) -> Result<Sources, Failure> {
+        let around = || Arc::clone(&self.around);
+        Ok(match &plan.base {
+            Base::Profile(name) => self.profile_sources(session, name, false, place),
+            Base::Named(CredentialSource::Environment) => vec![Arc::new(Environment::new(self.env.clone()))],
+            Base::Named(CredentialSource::EcsContainer) => {
+                let container = Container::from_env(&self.env, around());
+                container.map(|found| -> Arc<dyn Source> { Arc::new(found) }).into_iter().collect()
+            }
+            Base::Named(CredentialSource::Ec2InstanceMetadata) => {
+                let settings = session.metadata()?;
+                settings.check()?;
+                vec![Arc::new(Imds::new(settings, around()))]
+            }
+        })
+    }
+
+    /// What a profile says for itself, its roles aside (`ProfileProviderBuilder`).
+    fn profile_sources(
+        &self,
+        session: &Session,
+        name: &str,
+        with_env: bool,
+        place: &Result<Place, Failure>,
+    ) -> Sources {
+        let profile = session.profiles.get(name);
+        let asked = Asked { env: with_env.then_some(&self.env), profile };
+        let by_token: Arc<dyn Source> =
+            match web_identity(asked, &self.generated_name, place.clone(), &self.around) {
+                Ok(Some(source)) => Arc::new(source),
+                Ok(None) => absent(SourceKind::ProfileWebIdentity, "no web identity token file is named"),
+                Err((kind, failure)) => Arc::new(Settled::new(kind, failure)),
+            };
+        let process = profile.and_then(|profile| {
+            Process::of(name, profile, &self.env, self.walked(&session.profile, name), &self.around)
+        });
+        let process: Arc<dyn Source> = match process {
+            Some(process) => Arc::new(process),
+            None => absent(SourceKind::Process, "the profile has no credential_process"),
+        };
+        let Files { config, credentials } = &session.files;
+        let in_credentials = credentials.ini.section(name).map(|s| Profile::of(s, &credentials.path));
+        let in_config = Profiles::of_config(&config.ini, &config.path).get(name).cloned();
+        vec![
+            by_token,
+            unbuilt(SourceKind::Sso, name, profile, &["sso_role_name", "sso_account_id"]),
+            statics(SourceKind::StaticFile, name, credentials, in_credentials),
+            unbuilt(SourceKind::Login, name, profile, &["login_session"]),
+            process,
+            statics(SourceKind::StaticConfig, name, config, in_config),
+        ]
+    }
+
+    fn metadata(&self, session: &Session) -> Result<Arc<dyn Source>, Failure> {
+        if !self.allows(SourceKind::Imds) {
+            return Ok(absent(SourceKind::Imds, "not allowed"));
+        }
+        // botocore refuses a bad endpoint while it builds the chain, even where the environment has keys.
+        let settings = session.metadata()?;
+        settings.check()?;
+        Ok(Arc::new(Imds::new(settings, Arc::clone(&self.around))))
+    }
+
+    fn allows(&self, kind: SourceKind) -> bool {
+        let Some(allowed) = &self.role.sources else { return true };
+        allowed.contains(&kind)
+            || (kind.of_profile() && allowed.contains(&SourceKind::Profile))
+            || (kind == SourceKind::EksPodIdentity && allowed.contains(&SourceKind::Container))
+    }
+
+    /// A source that the role does not allow keeps its place and is not asked.
+    fn judged(&self, source: Arc<dyn Source>) -> Arc<dyn Source> {
+        let kind = source.kind();
+        if self.allows(kind) {
+            return source;
+        }
+        let context = format!("role {} does not allow {kind}", self.role.name);
+        let refused = Failure { cause: &cause::KF_POLICY, ..Failure::not_configured(context) };
+        Arc::new(Settled::new(kind, refused))
+    }
+
+    /// The role of our own configuration, assumed with what the source finds.
+    fn assumed(
+        &self,
+        source: Arc<dyn Source>,
+        assume: &Assume,
+        place: &Result<Place, Failure>,
+    ) -> Arc<dyn Source> {
+        let session_name = assume.session_name.clone().unwrap_or_else(|| self.own_session_name());
+        let seconds = assume.duration.map(|given| i32::try_from(given.as_secs()).unwrap_or(i32::MAX));
+        let ask = AssumeRole {
+            role_arn: assume.role_arn.clone(),
+            session_name,
+            external_id: assume.external_id.clone(),
+            duration: seconds,
+        };
+        let place =
+            place.clone().map(|place| Place { region: assume.region.clone().or(place.region), ..place });
+        Arc::new(Assumed::new(source, ask, place, &self.around))
+    }
+
+    /// STS takes 2 to 64 characters.
+    fn own_session_name(&self) -> String {
+        format!("keyfob-{}", self.role.name).chars().take(64).collect()
+    }
+
+    /// What a process of profile `running` is told about the walk it belongs to.
+    fn walked(&self, chosen: &str, running: &str) -> Vec<String> {
+        let mut walk = self.around.walk.clone();
+        if self.named {
+            walk.push(format!("role:{}", self.role.name));
+        }
+        walk.push(format!("profile:{chosen}"));
+        if running != chosen {
+            walk.push(format!("profile:{running}"));
+        }
+        walk
+    }
+}
+
+impl Lineup for Botocore {
+    fn sources<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Sources, Failure>> {
+        Box::pin(self.build(notes))
+    }
+}
+
+/// The circle that would begin if this role or profile were resolved inside that walk. `None` for the role is a
+/// profile somebody named without a role.
+#[must_use]
+pub fn looped(walk: &[String], role: Option<&RoleName>, profile: &str) -> Option<Failure> {
+    let ours = [role.map(|name| format!("role:{name}")), Some(format!("profile:{profile}"))];
+    let met = ours.into_iter().flatten().find(|name| walk.contains(name))?;
+    let path = walk.join(" → ");
+    let context = format!("{met} is being resolved by the keyfob that started this one: {path} → {met}");
+    Some(Failure::misconfigured(&cause::KF_LOOP, context))
+}
+
+fn absent(kind: SourceKind, why: &str) -> Arc<dyn Source> {
+    Arc::new(Settled::new(kind, Failure::not_configured(why)))
+}
+
+fn statics(kind: SourceKind, name: &str, file: &AwsFile, profile: Option<Profile>) -> Arc<dyn Source> {
+    Arc::new(Statics::new(kind, name, file, profile))
+}
+
+/// A source that this version recognises by botocore's own sign and cannot ask yet: passing over it could serve
+/// another identity.
+fn unbuilt(kind: SourceKind, name: &str, profile: Option<&Profile>, signs: &[&str]) -> Arc<dyn Source> {
+    let sign = signs.iter().find_map(|key| profile?.setting(key).map(|setting| (key, setting)));
+    let Some((key, setting)) = sign else {
+        return absent(kind, &format!("the profile has no {}", signs.join(" or ")));
+    };
+    let context = format!("{setting}: profile {name} has {key}: {kind} is not supported yet");
+    Arc::new(Settled::new(kind, Failure::misconfigured(&cause::PROFILE_UNSUPPORTED, context)))
+}

@@ -1,0 +1,349 @@
+//! Runs a profile's `credential_process` and reads what it prints: no shell, a deadline, nothing left behind.
+
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde_json::{Map, Value};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use zeroize::Zeroizing;
+
+use super::profile::merge::{Profile, Setting};
+use super::text::{Unfinished, shell_words};
+use super::{Source, Surroundings, moment};
+use crate::cause;
+use crate::config::env::Env;
+use crate::credentials::{AccountId, Credentials, SourceKind};
+use crate::failure::{Failure, FailureKind};
+use crate::report::{Look, Notes};
+use crate::secret::Secret;
+
+/// The variable by which a keyfob that was started by a keyfob notices a circle.
+pub const WALK: &str = "KEYFOB_WALK";
+
+/// More than this is no set of credentials.
+const STDOUT_LIMIT: usize = 64 * 1024;
+/// What is kept of the end of stderr.
+const STDERR_KEPT: usize = 2 * 1024;
+/// How long an ended process may take to disappear.
+const REAP: Duration = Duration::from_secs(2);
+
+/// A profile's `credential_process`.
+#[derive(Clone, Debug)]
+pub struct Process {
+    profile: String,
+    setting: Setting,
+    account: Option<String>,
+    env: Env,
+    walk: Vec<String>,
+    around: Arc<Surroundings>,
+}
+
+impl Process {
+    /// The process of a profile, to be run in this environment; `walk` is what `KEYFOB_WALK` will say. `None` when
+    /// the profile names none.
+    #[must_use]
+    pub fn of(
+        name: &str,
+        profile: &Profile,
+        env: &Env,
+        walk: Vec<String>,
+        around: &Arc<Surroundings>,
+    ) -> Option<Self> {
+        let setting = profile.setting("credential_process")?.clone();
+        let account = profile.plain("aws_account_id").filter(|id| !id.is_empty()).map(str::to_owned);
+        let (profile, env, around) = (name.to_owned(), env.clone(), Arc::clone(around));
+        Some(Self { profile, setting, account, env, walk, around })
+    }
+
+    async fn ask(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
+        notes.looked.push(Look::Setting {
+            path: self.setting.file.to_path_buf(),
+            line: self.setting.line,
+            saw: "credential_process".to_owned(),
+        });
+        let words = self.words()?;
+        let program = words.first().cloned().unwrap_or_default();
+        let ended = self.run(&words).await;
+        let saw = match &ended {
+            Ok(_) => "ended with status 0".to_owned(),
+            Err(failure) => failure.context.clone(),
+        };
+        notes.looked.push(Look::Command { program, saw });
+        credentials(&ended?, self.account.as_deref())
+            .map_err(|what| Failure::malformed(&cause::PROC_JSON, self.about(&what)))
+    }
+
+    fn words(&self) -> Result<Vec<String>, Failure> {
+        let words = shell_words(self.setting.text("credential_process")?).map_err(|open| {
+            let what = match open {
+                Unfinished::Quote => "has a quote that does not end",
+                Unfinished::Escape => "ends with a backslash",
+            };
+            Failure::misconfigured(&cause::PROC_QUOTE, self.about(what))
+        })?;
+        if words.is_empty() {
+            return Err(Failure::misconfigured(&cause::PROC_START, self.about("is empty")));
+        }
+        Ok(words)
+    }
+
+    fn about(&self, what: &str) -> String {
+        format!("{}: credential_process of profile {} {what}", self.setting, self.profile)
+    }
+
+    async fn run(&self, words: &[String]) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let mut child = self.command(words).spawn().map_err(|error| self.not_started(words, &error))?;
+        let group = Group::of(&child, self.around.process_timeout.is_some());
+        let talk = talk(&mut child);
+        let talked = match self.around.process_timeout {
+            Some(limit) => tokio::time::timeout(limit, talk).await.map_err(|_| limit),
+            None => Ok(talk.await),
+        };
+        match talked {
+            Ok(Ok(Said { status, stdout, stderr })) => {
+                group.dismiss();
+                if status.success() { Ok(stdout) } else { Err(self.failed(status, &stderr)) }
+            }
+            Ok(Err(broken)) => {
+                self.end(group, child).await;
+                let what = match broken {
+                    Broken::TooMuch => format!("printed more than {} KiB", STDOUT_LIMIT / 1024),
+                    Broken::Pipe(error) => format!("could not be read from: {error}"),
+                };
+                Err(Failure::malformed(&cause::PROC_JSON, self.about(&what)))
+            }
+            Err(limit) => {
+                self.end(group, child).await;
+                let context = self.about(&format!("did not end within {limit:?} and was ended"));
+                Err(Failure::new(FailureKind::TimedOut, &cause::PROC_TIMEOUT, context))
+            }
+        }
+    }
+
+    fn command(&self, words: &[String]) -> Command {
+        let mut words = words.iter();
+        let mut command = Command::new(words.next().map_or("", String::as_str));
+        command.args(words).env_clear().envs(self.env.iter()).env(WALK, self.walk.join("\n"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // Without a deadline somebody sits at the terminal, and the process may have to ask for a code: in a group
+        // of its own it could not read from there.
+        if self.around.process_timeout.is_some() {
+            command.stdin(Stdio::null()).process_group(0);
+        }
+        command
+    }
+
+    /// Ends the whole group and waits until the process is gone.
+    async fn end(&self, group: Group, mut child: Child) {
+        drop(group);
+        let _told = child.start_kill();
+        // One that hangs in the kernel is reaped by tokio later.
+        let _late = tokio::time::timeout(REAP, child.wait()).await;
+    }
+
+    fn not_started(&self, words: &[String], error: &io::Error) -> Failure {
+        let program = words.first().map_or("", String::as_str);
+        let why = match error.kind() {
+            io::ErrorKind::NotFound if program.contains('/') => "does not exist".to_owned(),
+            io::ErrorKind::NotFound => "is nowhere in PATH".to_owned(),
+            io::ErrorKind::PermissionDenied => "may not be executed by this user".to_owned(),
+            _ => format!("could not be started: {error}"),
+        };
+        Failure::misconfigured(&cause::PROC_START, self.about(&format!("cannot be run: `{program}` {why}")))
+    }
+
+    fn failed(&self, status: ExitStatus, stderr: &[u8]) -> Failure {
+        let failure = Failure::denied(&cause::PROC_EXIT, self.about(&format!("failed: {status}")));
+        let said = presentable(stderr);
+        let failure = failure.seen("exit", status);
+        if said.is_empty() { failure } else { failure.seen("stderr", said) }
+    }
+}
+
+impl Source for Process {
+    fn kind(&self) -> SourceKind {
+        SourceKind::Process
+    }
+
+    fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
+        Box::pin(self.ask(notes))
+    }
+}
+
+/// The process group of a child that is still ours to end: dropped, it takes everything the child started with it.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child, own: bool) -> Self {
+        let id = child.id().filter(|_| own).and_then(|id| i32::try_from(id).ok());
+        Self(id.map(Pid::from_raw))
+    }
+
+    /// The child has been reaped: its number may be somebody else's from now on.
+    fn dismiss(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // Gone already is as good as ended.
+            let _gone = killpg(leader, Signal::SIGKILL);
+        }
+    }
+}
+
+struct Said {
+    status: ExitStatus,
+    stdout: Zeroizing<Vec<u8>>,
+    stderr: Vec<u8>,
+}
+
+enum Broken {
+    TooMuch,
+    Pipe(io::Error),
+}
+
+/// Reads both streams to their ends, then waits for the exit, as botocore's `communicate` does.
+async fn talk(child: &mut Child) -> Result<Said, Broken> {
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (stdout, stderr) = tokio::try_join!(all(out), tail(err))?;
+    let status = child.wait().await.map_err(Broken::Pipe)?;
+    Ok(Said { status, stdout, stderr })
+}
+
+async fn all(stream: Option<impl AsyncRead + Unpin>) -> Result<Zeroizing<Vec<u8>>, Broken> {
+    // Room for all there may be, so that no secret stays behind in a buffer that was outgrown.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(STDOUT_LIMIT + 1));
+    if let Some(stream) = stream {
+        let mut bounded = stream.take(STDOUT_LIMIT as u64 + 1);
+        bounded.read_to_end(&mut bytes).await.map_err(Broken::Pipe)?;
+    }
+    if bytes.len() > STDOUT_LIMIT { Err(Broken::TooMuch) } else { Ok(bytes) }
+}
+
+async fn tail(stream: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Broken> {
+    let (mut kept, mut chunk) = (Vec::new(), [0; 1024]);
+    let Some(mut stream) = stream else { return Ok(kept) };
+    loop {
+        let count = stream.read(&mut chunk).await.map_err(Broken::Pipe)?;
+        if count == 0 {
+            return Ok(kept);
+        }
+        kept.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        let surplus = kept.len().saturating_sub(STDERR_KEPT);
+        kept.drain(..surplus);
+    }
+}
+
+/// The credentials in what a process printed.
+fn credentials(stdout: &[u8], account: Option<&str>) -> Result<Credentials, String> {
+    let text = std::str::from_utf8(stdout).map_err(|_| "printed bytes that are not UTF-8".to_owned())?;
+    if text.trim().is_empty() {
+        return Err("printed nothing".to_owned());
+    }
+    let Ok(Value::Object(mut said)) = serde_json::from_str(text) else {
+        return Err("printed something that is not a JSON object".to_owned());
+    };
+    match said.get("Version") {
+        // Python's `!= 1` is as generous.
+        Some(Value::Number(number)) if number.as_f64() == Some(1.0) => {}
+        Some(Value::Bool(true)) => {}
+        Some(_) => return Err("printed a Version that is not the number 1".to_owned()),
+        None => return Err("printed no Version".to_owned()),
+    }
+    let expires_at = match optional(&mut said, "Expiration")? {
+        Some(text) => Some(
+            moment::parse(&text)
+                .ok_or_else(|| "printed an Expiration that is no time with a zone".to_owned())?,
+        ),
+        None => None,
+    };
+    let own = optional(&mut said, "AccountId")?.filter(|id| !id.is_empty());
+    Ok(Credentials {
+        access_key_id: required(&mut said, "AccessKeyId")?,
+        secret_access_key: Secret::new(required(&mut said, "SecretAccessKey")?),
+        session_token: optional(&mut said, "SessionToken")?
+            .filter(|token| !token.is_empty())
+            .map(Secret::new),
+        expires_at,
+        account_id: own.as_deref().or(account).and_then(AccountId::parse),
+        role_arn: None,
+    })
+}
+
+fn optional(said: &mut Map<String, Value>, field: &str) -> Result<Option<String>, String> {
+    match said.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(format!("printed a {field} that is not a string")),
+    }
+}
+
+fn required(said: &mut Map<String, Value>, field: &str) -> Result<String, String> {
+    match optional(said, field)? {
+        Some(text) if !text.is_empty() => Ok(text),
+        Some(_) => Err(format!("printed an empty {field}")),
+        None => Err(format!("printed no {field}")),
+    }
+}
+
+/// The end of stderr as it may be shown: printable, and without what could be a key or a token.
+fn presentable(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let lines = text.lines().map(|line| {
+        let plain: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        masked(plain.trim())
+    });
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// Words after which everything is a secret until the line ends.
+const TELLING: [&str; 8] = [
+    "secretaccesskey",
+    "secret_access_key",
+    "sessiontoken",
+    "session_token",
+    "password",
+    "bearer",
+    "secret=",
+    "token=",
+];
+
+fn masked(line: &str) -> String {
+    let folded = line.to_ascii_lowercase();
+    let told = TELLING.iter().filter_map(|word| folded.find(word).map(|at| at + word.len())).min();
+    let (shown, hidden) = line.split_at_checked(told.unwrap_or(line.len())).unwrap_or((line, ""));
+    let mut out = String::new();
+    let mut run = String::new();
+    for c in shown.chars().chain(['\n']) {
+        if c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | '-') {
+            run.push(c);
+            continue;
+        }
+        out.push_str(if random_looking(&run) { "…" } else { &run });
+        run.clear();
+        out.push(c);
+    }
+    out.pop();
+    if !hidden.is_empty() {
+        out.push('…');
+    }
+    out
+}
+
+/// Long enough for a secret, with digits and both cases: what a path or a word rarely has and a key always does.
+fn random_looking(run: &str) -> bool {
+    let has = |test: fn(&u8) -> bool| run.as_bytes().iter().any(test);
+    run.len() >= 20
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_uppercase)
+        && (run.len() >= 64 || has(u8::is_ascii_lowercase))
+}

@@ -1,0 +1,174 @@
+//! Finds and reads the two AWS files for one walk, and says what is wrong with one in words that help.
+//!
+//! Where botocore sees no file (nothing there, a folder, a pipe, no permission), there is none here either; that a
+//! file is there and may not be read is remembered, because it is most likely the reason for what follows.
+
+use std::fmt;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::ini::{Fault, Ini};
+use crate::cause;
+use crate::config::env::Env;
+use crate::failure::{Failure, FailureKind};
+use crate::file::{self, Stamp};
+use crate::report::Notes;
+use crate::source::paths;
+
+/// Both files as they were at one moment.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// `AWS_CONFIG_FILE`.
+    pub config: AwsFile,
+    /// `AWS_SHARED_CREDENTIALS_FILE`.
+    pub credentials: AwsFile,
+}
+
+/// One of the two.
+#[derive(Clone, Debug)]
+pub struct AwsFile {
+    /// Expanded.
+    pub path: Arc<Path>,
+    /// Empty when there is no file.
+    pub ini: Ini,
+    /// Why a file that is there could not be read.
+    pub unreadable: Option<Failure>,
+}
+
+/// Where the two files are.
+#[must_use]
+pub fn places(env: &Env) -> [PathBuf; 2] {
+    [("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")]
+        .map(|(name, usual)| paths::expand(env.get(name).unwrap_or(usual), env))
+}
+
+impl Files {
+    /// Two files that say nothing.
+    #[must_use]
+    pub fn absent(env: &Env) -> Self {
+        let [config, credentials] = places(env).map(|path| AwsFile::absent(&path));
+        Self { config, credentials }
+    }
+
+    /// Reads both, the config file first.
+    ///
+    /// # Errors
+    /// A file that botocore refuses, or one that could not be read in time.
+    pub async fn read(env: &Env, within: Duration, notes: &mut Notes) -> Result<Self, Failure> {
+        notes.variable("AWS_CONFIG_FILE", env.get("AWS_CONFIG_FILE"));
+        notes.variable("AWS_SHARED_CREDENTIALS_FILE", env.get("AWS_SHARED_CREDENTIALS_FILE"));
+        let [config, credentials] = places(env);
+        // Both are read before either is judged, so that both are watched.
+        let config = read(&config, within, notes).await;
+        let credentials = read(&credentials, within, notes).await;
+        Ok(Self { config: config?.parse()?, credentials: credentials?.parse()? })
+    }
+}
+
+impl AwsFile {
+    fn absent(path: &Path) -> Self {
+        Self { path: Arc::from(path), ini: Ini::default(), unreadable: None }
+    }
+}
+
+/// A file as it was read.
+pub struct Taken {
+    /// Where.
+    pub path: PathBuf,
+    /// `None`: botocore sees no file there.
+    pub bytes: Option<Zeroizing<Vec<u8>>>,
+    /// Why there are no bytes, where something is there.
+    pub unreadable: Option<Failure>,
+}
+
+impl fmt::Debug for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Taken").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Taken {
+    /// Parses what was read; nothing read is an empty file.
+    ///
+    /// # Errors
+    /// The line that botocore refuses.
+    pub fn parse(self) -> Result<AwsFile, Failure> {
+        let path: Arc<Path> = Arc::from(self.path.as_path());
+        let bytes = self.bytes.unwrap_or_default();
+        let ini = Ini::parse(&bytes).map_err(|fault| unparsable(&path, &fault))?;
+        Ok(AwsFile { path, ini, unreadable: self.unreadable })
+    }
+}
+
+/// Reads an AWS file off the async threads and notes its stamp.
+///
+/// # Errors
+/// The deadline, and a file beyond all reason.
+pub async fn read(path: &Path, within: Duration, notes: &mut Notes) -> Result<Taken, Failure> {
+    let (path, read) = (path.to_owned(), path.to_owned());
+    let work = tokio::task::spawn_blocking(move || (read.is_file(), file::read(&read)));
+    let Ok(Ok((regular, (stamp, content)))) = tokio::time::timeout(within, work).await else {
+        return Err(late(&path, within));
+    };
+    notes.file(&path, stamp);
+    let (bytes, unreadable) = match content {
+        Ok(bytes) => (regular.then(|| Zeroizing::new(bytes)), None),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge && regular => {
+            let limit = file::LIMIT / (1024 * 1024);
+            let context = format!("{} has more than {limit} MiB", path.display());
+            return Err(Failure::misconfigured(&cause::FILE_UNREADABLE, context));
+        }
+        Err(error) => {
+            (None, matches!(stamp, Stamp::Unreadable(_)).then(|| unreadable(&path, &error)).flatten())
+        }
+    };
+    Ok(Taken { path, bytes, unreadable })
+}
+
+fn late(path: &Path, within: Duration) -> Failure {
+    let context = format!("reading {} took longer than {within:?}", path.display());
+    Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, context)
+}
+
+/// What to say of a file that is there and gave nothing; `None` for what is no file to botocore either.
+#[must_use]
+pub fn unreadable(path: &Path, error: &io::Error) -> Option<Failure> {
+    match error.kind() {
+        io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => None,
+        io::ErrorKind::PermissionDenied => Some(forbidden(path, &cause::FILE_EACCES)),
+        _ => {
+            let context = format!("{} cannot be read: {error}", path.display());
+            Some(Failure::new(FailureKind::NotConfigured, &cause::FILE_UNREADABLE, context))
+        }
+    }
+}
+
+/// A file that this user may not read, with whose it is and who we are.
+#[must_use]
+pub fn forbidden(path: &Path, cause: &'static cause::Cause) -> Failure {
+    let us = nix::unistd::Uid::effective();
+    let failure = Failure::new(
+        FailureKind::NotConfigured,
+        cause,
+        format!("{} may not be read by this user (uid {us})", path.display()),
+    )
+    .seen("uid", us);
+    match std::fs::metadata(path) {
+        Ok(about) => {
+            failure.seen("owner", about.uid()).seen("mode", format!("{:04o}", about.mode() & 0o7777))
+        }
+        // The folder cannot be entered.
+        Err(_) => failure.seen("folder", path.parent().unwrap_or(path).display()),
+    }
+}
+
+fn unparsable(path: &Path, fault: &Fault) -> Failure {
+    let Fault { line, what, shown } = fault;
+    let shown = if shown.is_empty() { String::new() } else { format!(": `{shown}`") };
+    Failure::misconfigured(&cause::FILE_PARSE, format!("{}:{line}: {what}{shown}", path.display()))
+}

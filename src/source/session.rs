@@ -1,0 +1,262 @@
+//! What one walk sees: the environment, the AWS files as they are now, the profile chosen, and the settings around it.
+//!
+//! botocore's session works these out before any source is asked, which is why a file that cannot be parsed or a
+//! profile that does not exist ends the walk even where the environment holds keys.
+
+use std::time::Duration;
+
+use super::profile::files::Files;
+use super::profile::merge::{Profile, Profiles};
+use super::text::{int, is_true};
+use crate::aws::Place;
+use crate::cause;
+use crate::config::env::Env;
+use crate::failure::Failure;
+use crate::report::Notes;
+use crate::source::imds;
+
+/// Who chose the profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// The role's configuration or the command line: botocore's explicit profile, which hides the environment.
+    Explicitly,
+    /// That variable.
+    By(&'static str),
+    /// Nobody: it is `default`, which may be missing.
+    Nobody,
+}
+
+/// What one walk sees.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The role's environment.
+    pub env: Env,
+    /// Both files, apart.
+    pub files: Files,
+    /// Both files, joined.
+    pub profiles: Profiles,
+    /// The name of the profile.
+    pub profile: String,
+    /// Who chose it.
+    pub chosen: Chosen,
+}
+
+/// botocore asks in this order; the CLI's second version asks the other way round.
+const PROFILE_VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
+
+/// The profile's name and who chose it, from an explicit name or the environment. An empty variable counts.
+#[must_use]
+pub fn choose(explicit: Option<&str>, env: &Env) -> (String, Chosen) {
+    if let Some(name) = explicit {
+        return (name.to_owned(), Chosen::Explicitly);
+    }
+    let set = PROFILE_VARIABLES.into_iter().find_map(|name| env.get(name).map(|value| (name, value)));
+    match set {
+        Some((variable, name)) => (name.to_owned(), Chosen::By(variable)),
+        None => ("default".to_owned(), Chosen::Nobody),
+    }
+}
+
+impl Session {
+    /// Reads both files and chooses the profile.
+    ///
+    /// # Errors
+    /// A file that cannot be parsed; a profile that was asked for and does not exist.
+    pub async fn open(
+        env: &Env,
+        explicit: Option<&str>,
+        within: Duration,
+        notes: &mut Notes,
+    ) -> Result<Self, Failure> {
+        for name in PROFILE_VARIABLES {
+            notes.variable(name, env.get(name));
+        }
+        let files = Files::read(env, within, notes).await?;
+        let session = Self::of(env, explicit, files);
+        match session.chosen {
+            Chosen::Nobody => Ok(session),
+            _ if session.profiles.get(&session.profile).is_some() => Ok(session),
+            _ => Err(session.unknown()),
+        }
+    }
+
+    /// A session over these files, whether or not its profile exists.
+    #[must_use]
+    pub fn of(env: &Env, explicit: Option<&str>, files: Files) -> Self {
+        let mut profiles = Profiles::of_config(&files.config.ini, &files.config.path);
+        profiles.add_credentials(&files.credentials.ini, &files.credentials.path);
+        let (profile, chosen) = choose(explicit, env);
+        Self { env: env.clone(), files, profiles, profile, chosen }
+    }
+
+    /// Whether the environment's keys and web identity are left aside.
+    #[must_use]
+    pub fn explicit(&self) -> bool {
+        self.chosen == Chosen::Explicitly
+    }
+
+    /// The settings of the chosen profile; nothing when it is the absent `default`.
+    #[must_use]
+    pub fn settings(&self) -> Option<&Profile> {
+        self.profiles.get(&self.profile)
+    }
+
+    /// A value from the environment, else from the profile: botocore's way for most settings. A variable that is set
+    /// and empty wins.
+    fn value(&self, variable: &str, key: &str) -> Option<&str> {
+        self.env.get(variable).or_else(|| self.settings()?.plain(key))
+    }
+
+    /// The region. botocore does not know `AWS_REGION`; everybody else does, so it comes last.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        let first = self.value("AWS_DEFAULT_REGION", "region");
+        first.filter(|region| !region.is_empty()).or_else(|| self.env.filled("AWS_REGION"))
+    }
+
+    /// How the metadata service is to be asked.
+    ///
+    /// # Errors
+    /// Numbers that are none.
+    pub fn metadata(&self) -> Result<imds::Settings, Failure> {
+        let timeout = self.number("AWS_METADATA_SERVICE_TIMEOUT", "metadata_service_timeout")?;
+        let attempts = self.number("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts")?;
+        let (endpoint, mode) = ("ec2_metadata_service_endpoint", "ec2_metadata_service_endpoint_mode");
+        let endpoint = self.value("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint);
+        let mode = self.value("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", mode);
+        let ipv6 = self.value("AWS_IMDS_USE_IPV6", "imds_use_ipv6").is_some_and(is_true).then_some("ipv6");
+        let v1 = self.value("AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled");
+        Ok(imds::Settings {
+            endpoint: endpoint.filter(|given| !given.is_empty()).map(str::to_owned),
+            endpoint_mode: mode.or(ipv6).map(str::to_owned),
+            v1_disabled: v1.is_some_and(is_true),
+            disabled: self.env.get("AWS_EC2_METADATA_DISABLED").is_some_and(is_true),
+            timeout: Duration::from_secs(timeout.unwrap_or(1)),
+            attempts: u32::try_from(attempts.unwrap_or(1)).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn number(&self, variable: &str, key: &str) -> Result<Option<u64>, Failure> {
+        let Some(text) = self.value(variable, key) else { return Ok(None) };
+        let number = int(text).and_then(|number| u64::try_from(number).ok());
+        let refused = || {
+            let place = match self.env.get(variable) {
+                Some(_) => variable.to_owned(),
+                None => self
+                    .settings()
+                    .and_then(|s| s.setting(key))
+                    .map_or_else(String::new, |setting| format!("{setting}: {key}")),
+            };
+            Failure::misconfigured(&cause::PROFILE_VALUE, format!("{place} is `{text}`, not a whole number"))
+        };
+        number.map(Some).ok_or_else(refused)
+    }
+
+    /// Where STS is asked.
+    ///
+    /// # Errors
+    /// A region that is no host label; a `services` section that does not exist.
+    pub fn sts(&self) -> Result<Place, Failure> {
+        let region = self.region().map(str::to_owned);
+        if let Some(region) = region.as_deref().filter(|region| !is_host_label(region)) {
+            let context = format!("the region `{region}` cannot be part of a host name");
+            return Err(Failure::misconfigured(&cause::PROFILE_VALUE, context));
+        }
+        Ok(Place { region, endpoint: self.endpoint()? })
+    }
+
+    /// `ConfiguredEndpointProvider`: the service's own variable, the general one, the service's own setting, the
+    /// general one; empty ones do not count.
+    fn endpoint(&self) -> Result<Option<String>, Failure> {
+        let ignored = self.value("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
+        if ignored.is_some_and(is_true) {
+            return Ok(None);
+        }
+        let variables = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
+        if let Some(url) = variables.into_iter().find_map(|name| self.env.filled(name)) {
+            return Ok(Some(url.to_owned()));
+        }
+        let Some(profile) = self.settings() else { return Ok(None) };
+        if let Some(url) = self.endpoint_of_services(profile)? {
+            return Ok(Some(url));
+        }
+        let url = profile.text("endpoint_url")?;
+        Ok(url.filter(|url| !url.is_empty()).map(str::to_owned))
+    }
+
+    fn endpoint_of_services(&self, profile: &Profile) -> Result<Option<String>, Failure> {
+        let Some(setting) = profile.setting("services") else { return Ok(None) };
+        let name = setting.text("services")?;
+        let Some(services) = self.profiles.services(name).filter(|section| !section.is_empty()) else {
+            let context = format!("{setting}: services = {name}, and there is no section [services {name}]");
+            return Err(Failure::misconfigured(&cause::PROFILE_VALUE, context));
+        };
+        let Some(sts) = services.setting("sts") else { return Ok(None) };
+        let Some(url) = sts.inner("endpoint_url") else {
+            // Text instead of a block is an error in botocore; a block without the key is not.
+            return sts.text("sts").map_or(Ok(None), |_| {
+                let context = format!("{sts}: sts must be followed by an indented block");
+                Err(Failure::misconfigured(&cause::PROFILE_VALUE, context))
+            });
+        };
+        Ok(Some(url.to_owned()).filter(|url| !url.is_empty()))
+    }
+
+    /// The profile asked for does not exist: what was probably meant.
+    fn unknown(&self) -> Failure {
+        let name = &self.profile;
+        let (config, credentials) = (&self.files.config, &self.files.credentials);
+        let asked = match self.chosen {
+            Chosen::By(variable) => format!("{variable} names the profile `{name}`, which"),
+            _ => format!("the profile `{name}`"),
+        };
+        let mut context =
+            format!("{asked} is in neither {} nor {}", config.path.display(), credentials.path.display());
+        if let Some(blind) = config.unreadable.as_ref().or(credentials.unreadable.as_ref()) {
+            let mut failure =
+                Failure::misconfigured(blind.cause, format!("{context}; and {}", blind.context));
+            failure.evidence.clone_from(&blind.evidence);
+            return failure;
+        }
+        if config.ini.section(name).is_some() {
+            context += &format!("; in the config file its section must be [profile {name}]");
+        } else if credentials.ini.section(&format!("profile {name}")).is_some() {
+            context += &format!("; in the credentials file its section must be [{name}]");
+        } else if let Some(near) = nearest(name, self.profiles.names()) {
+            context += &format!("; did you mean `{near}`?");
+        }
+        Failure::misconfigured(&cause::PROFILE_UNKNOWN, context)
+    }
+}
+
+/// `validate_region_name`.
+fn is_host_label(region: &str) -> bool {
+    region.len() <= 63
+        && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && !region.starts_with('-')
+        && !region.ends_with('-')
+        && !region.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The name that differs least, if it differs little.
+fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = wanted.trim().to_lowercase();
+    let allowed = (folded.chars().count() / 3).clamp(1, 3);
+    let near = names.map(|name| (distance(&folded, &name.to_lowercase()), name));
+    near.filter(|(apart, _)| *apart <= allowed).min_by_key(|(apart, _)| *apart).map(|(_, name)| name)
+}
+
+/// Letters to add, drop or change.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for ((y, up), diagonal) in b.iter().zip(row.iter().skip(1)).zip(&row) {
+            let left = next.last().copied().unwrap_or_default();
+            next.push((left + 1).min(up + 1).min(diagonal + usize::from(x != *y)));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,97 @@
+//! Keys written down in one of the AWS files, each file by itself: botocore never completes one from the other.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::{self, BoxFuture};
+
+use super::Source;
+use super::profile::files::AwsFile;
+use super::profile::merge::{Profile, Setting};
+use crate::cause;
+use crate::credentials::{AccountId, Credentials, SourceKind};
+use crate::failure::Failure;
+use crate::report::{Look, Notes};
+use crate::secret::Secret;
+
+/// The static keys of a profile in one file.
+#[derive(Clone, Debug)]
+pub struct Statics {
+    kind: SourceKind,
+    name: String,
+    file: Arc<Path>,
+    unreadable: Option<Failure>,
+    profile: Option<Profile>,
+}
+
+const KEY_ID: &str = "aws_access_key_id";
+const SECRET_KEY: &str = "aws_secret_access_key";
+/// The older name first, as botocore has it; one that is there and empty hides the other.
+const TOKENS: [&str; 2] = ["aws_security_token", "aws_session_token"];
+
+impl Statics {
+    /// The keys of `profile`, which is what `file` alone says about `name`.
+    #[must_use]
+    pub fn new(kind: SourceKind, name: &str, file: &AwsFile, profile: Option<Profile>) -> Self {
+        let (path, unreadable) = (Arc::clone(&file.path), file.unreadable.clone());
+        Self { kind, name: name.to_owned(), file: path, unreadable, profile }
+    }
+
+    fn look(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
+        let Some(profile) = &self.profile else { return Err(self.absent()) };
+        let Some(key_id) = profile.setting(KEY_ID) else {
+            let also =
+                if profile.has(SECRET_KEY) { ", only a secret, which botocore passes over" } else { "" };
+            let context = format!("{} has no {KEY_ID} for profile {}{also}", self.file.display(), self.name);
+            return Err(Failure::not_configured(context));
+        };
+        notes.looked.push(Look::Setting {
+            path: key_id.file.to_path_buf(),
+            line: key_id.line,
+            saw: KEY_ID.to_owned(),
+        });
+        let secret = profile.setting(SECRET_KEY).ok_or_else(|| {
+            let context =
+                format!("{key_id}: profile {} has {KEY_ID} and no {SECRET_KEY} in this file", self.name);
+            Failure::misconfigured(&cause::FILE_PARTIAL, context)
+        })?;
+        let token = TOKENS.into_iter().find(|name| profile.has(name));
+        let token = token.map(|name| profile.text(name)).transpose()?.flatten();
+        let account = profile.text("aws_account_id")?;
+        Ok(Credentials {
+            access_key_id: filled(KEY_ID, key_id)?.to_owned(),
+            secret_access_key: Secret::new(filled(SECRET_KEY, secret)?),
+            session_token: token.filter(|token| !token.is_empty()).map(Secret::new),
+            expires_at: None,
+            account_id: account.and_then(AccountId::parse),
+            role_arn: None,
+        })
+    }
+
+    fn absent(&self) -> Failure {
+        // A file that may not be read is no file to botocore, and most likely the reason why nothing is found.
+        self.unreadable.clone().unwrap_or_else(|| {
+            let context = format!("{} says nothing about profile {}", self.file.display(), self.name);
+            Failure::not_configured(context)
+        })
+    }
+}
+
+/// botocore would serve an empty key; that can only fail later and elsewhere.
+fn filled<'a>(key: &str, setting: &'a Setting) -> Result<&'a str, Failure> {
+    let text = setting.text(key)?;
+    if text.is_empty() {
+        return Err(Failure::misconfigured(&cause::FILE_EMPTYVAL, format!("{setting}: {key} is empty")));
+    }
+    Ok(text)
+}
+
+impl Source for Statics {
+    fn kind(&self) -> SourceKind {
+        self.kind
+    }
+
+    fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
+        Box::pin(future::ready(self.look(notes)))
+    }
+}
