@@ -14,6 +14,8 @@ pub mod keeper;
 pub mod report;
 pub mod roster;
 pub mod secret;
+pub mod server;
 pub mod shutdown;
 pub mod source;
+pub mod telemetry;
 pub mod watcher;

@@ -1,0 +1,338 @@
+//! Binds addresses, accepts connections up to a limit, and ends them gracefully.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{Shared, admin, container};
+use crate::config::Listen;
+use crate::event::{Event, Observe, Observers};
+use crate::shutdown::Shutdown;
+
+/// Connections to the credentials listeners, in all (contract 3).
+const MOST_CONNECTIONS: usize = 512;
+/// Connections to the admin listener: its own, so that probes are answered however busy clients are.
+const MOST_ADMIN_CONNECTIONS: usize = 64;
+/// Turned-away clients that are told why at one time; more are just closed.
+const MOST_EXPLAINED: usize = 64;
+const BACKLOG: u32 = 1024;
+/// Largest head of a request, in bytes (contract 3).
+const LARGEST_HEAD: usize = 16 * 1024;
+/// For a whole head; also the longest a connection may idle (contract 3).
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// Until accepting is tried again when the process has run out of file descriptors.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// An address that cannot be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    /// Which.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub error: io::Error,
+    /// Who has it, when that can be told.
+    pub owner: Option<Owner>,
+}
+
+/// A process that listens on an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, error, owner } = self;
+        match (error.kind(), owner) {
+            (io::ErrorKind::AddrInUse, Some(Owner { pid, name })) => {
+                write!(f, "{address} is taken by process {pid} ({name})")
+            }
+            (io::ErrorKind::AddrInUse, None) => write!(f, "{address} is taken by another process"),
+            _ => write!(f, "cannot listen on {address}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// Addresses that are bound and not served yet.
+#[derive(Debug)]
+pub struct Bound {
+    credentials: Vec<TcpListener>,
+    admin: Option<TcpListener>,
+    /// Bound credentials addresses, in the order of the configuration.
+    pub credentials_at: Vec<SocketAddr>,
+    /// Bound admin address.
+    pub admin_at: Option<SocketAddr>,
+}
+
+/// Binds every configured address; port 0 takes a free one.
+///
+/// # Errors
+/// The first address that cannot be bound.
+pub fn bind(listen: &Listen) -> Result<Bound, BindError> {
+    let mut bound =
+        Bound { credentials: Vec::new(), admin: None, credentials_at: Vec::new(), admin_at: None };
+    for address in &listen.credentials {
+        let (listener, at) = bind_one(*address, Some(listen.ttl))?;
+        bound.credentials.push(listener);
+        bound.credentials_at.push(at);
+    }
+    if let Some(address) = listen.admin {
+        let (listener, at) = bind_one(address, None)?;
+        (bound.admin, bound.admin_at) = (Some(listener), Some(at));
+    }
+    Ok(bound)
+}
+
+fn bind_one(address: SocketAddr, ttl: Option<u32>) -> Result<(TcpListener, SocketAddr), BindError> {
+    let tried = open(address, ttl).and_then(|listener| {
+        let at = listener.local_addr()?;
+        Ok((listener, at))
+    });
+    tried.map_err(|error| {
+        let taken = error.kind() == io::ErrorKind::AddrInUse;
+        let owner = if taken { owner::of(address) } else { None };
+        BindError { address, error, owner }
+    })
+}
+
+fn open(address: SocketAddr, ttl: Option<u32>) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart must not wait for the connections of the agent before.
+    socket.set_reuseaddr(true)?;
+    if let Some(ttl) = ttl.filter(|_| !address.ip().is_loopback()) {
+        // Inherited by every connection; set before listening so that the very first packet has it too.
+        let socket = SockRef::from(&socket);
+        if address.is_ipv6() {
+            socket.set_unicast_hops_v6(ttl)?;
+        }
+        if address.is_ipv4() || address.ip() == IpAddr::from([0_u16; 8]) {
+            socket.set_ttl_v4(ttl)?;
+        }
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+impl Bound {
+    /// Serves until `Shutdown.closing`; then requests in flight are finished and idle connections closed.
+    pub fn serve(self, shared: &Arc<Shared>, shutdown: &Shutdown) {
+        let door = Door::new(MOST_CONNECTIONS, shared, shutdown);
+        for listener in self.credentials {
+            let service = container::Endpoint::new(Arc::clone(shared));
+            let accept = door.clone().accept(listener, service);
+            shutdown.spawn("credentials listener", shutdown.closing.clone(), accept);
+        }
+        if let Some(listener) = self.admin {
+            let door = Door::new(MOST_ADMIN_CONNECTIONS, shared, shutdown);
+            let near = self.admin_at.is_some_and(|at| at.ip().is_loopback());
+            let service = admin::Endpoint::new(Arc::clone(shared), near, shutdown.closing.clone());
+            shutdown.spawn("admin listener", shutdown.closing.clone(), door.accept(listener, service));
+        }
+    }
+}
+
+/// Lets connections in, up to a limit.
+#[derive(Clone)]
+struct Door {
+    room: Arc<Semaphore>,
+    explained: Arc<Semaphore>,
+    observers: Observers,
+    shutdown: Shutdown,
+    http: http1::Builder,
+}
+
+impl Door {
+    fn new(most: usize, shared: &Shared, shutdown: &Shutdown) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_header_size(LARGEST_HEAD)
+            .max_buf_size(2 * LARGEST_HEAD)
+            .half_close(false);
+        Self {
+            room: Arc::new(Semaphore::new(most)),
+            explained: Arc::new(Semaphore::new(MOST_EXPLAINED)),
+            observers: shared.observers.clone(),
+            shutdown: shutdown.clone(),
+            http,
+        }
+    }
+
+    async fn accept<S>(self, listener: TcpListener, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<Full<Bytes>>> + Clone + Send + 'static,
+        S::Future: Future<Output = Result<S::Response, S::Error>> + Send,
+        S::Error: std::error::Error + Send + Sync + 'static,
+    {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _peer)) => self.admit(stream, service.clone()),
+                Err(error) if of_one_connection(&error) => {}
+                Err(_) => tokio::time::sleep(BREATH).await,
+            }
+        }
+    }
+
+    fn admit<S>(&self, stream: TcpStream, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<Full<Bytes>>> + Send + 'static,
+        S::Future: Send,
+        S::Error: std::error::Error + Send + Sync + 'static,
+    {
+        match Arc::clone(&self.room).try_acquire_owned() {
+            Ok(place) => {
+                // Answers are small and whole: waiting for more to send with them only delays them.
+                let _slower = stream.set_nodelay(true);
+                self.shutdown.spawn_short(self.clone().converse(stream, service, place));
+            }
+            Err(_) => self.turn_away(stream),
+        }
+    }
+
+    async fn converse<S>(self, stream: TcpStream, service: S, _place: OwnedSemaphorePermit)
+    where
+        S: Service<Request<Incoming>, Response = Response<Full<Bytes>>>,
+        S::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = self.shutdown.closing.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if ended.is_err_and(|error| error.is_parse()) {
+            self.observers.observe(&Event::ConnectionRejected("malformed"));
+        }
+    }
+
+    fn turn_away(&self, stream: TcpStream) {
+        self.observers.observe(&Event::ConnectionRejected("limit"));
+        if let Ok(place) = Arc::clone(&self.explained).try_acquire_owned() {
+            self.shutdown.spawn_short(async move {
+                let _told_or_not = tokio::time::timeout(Duration::from_secs(1), say_full(stream)).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+async fn say_full(mut stream: TcpStream) -> io::Result<()> {
+    const BODY: &str = "{\"code\":\"CredentialsUnavailable\",\"message\":\"too many connections\",\
+        \"Code\":\"CredentialsUnavailable\",\"Message\":\"too many connections\"}";
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncache-control: no-store\r\n\
+         retry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        BODY.len()
+    );
+    stream.write_all((head + BODY).as_bytes()).await?;
+    stream.shutdown().await?;
+    // Closing with unread bytes would reset the connection, and the answer could be lost with it.
+    let mut rest = [0; 1024];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+/// Errors of accept(2) that are about the one connection, which is gone.
+fn of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Finds who listens on an address, in `/proc`.
+mod owner {
+    use std::fs;
+    use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+    use super::Owner;
+
+    pub(super) fn of(address: SocketAddr) -> Option<Owner> {
+        let inodes = listening(address);
+        let processes = fs::read_dir("/proc").ok()?.flatten();
+        let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let pid = pids.find(|pid| holds(*pid, &inodes))?;
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        Some(Owner { pid, name: name.trim().to_owned() })
+    }
+
+    fn listening(address: SocketAddr) -> Vec<String> {
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+        let read = tables.iter().filter_map(|table| fs::read_to_string(table).ok());
+        read.flat_map(|text| text.lines().filter_map(|line| inode(line, address)).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// The socket of a line of the kernel's table, if it listens on that address or on all.
+    fn inode(line: &str, address: SocketAddr) -> Option<String> {
+        const LISTEN: &str = "0A";
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+        let (ip, port) = local.split_once(':')?;
+        let same_port = u16::from_str_radix(port, 16).ok()? == address.port();
+        let ip = ip_of(ip)?;
+        let same = ip == address.ip() || ip.is_unspecified() || address.ip().is_unspecified();
+        (*state == LISTEN && same_port && same).then(|| format!("socket:[{inode}]"))
+    }
+
+    /// The kernel prints each word of an address as the machine's own number.
+    fn ip_of(hex: &str) -> Option<IpAddr> {
+        let words: Vec<u32> = (0..hex.len() / 8)
+            .map(|word| u32::from_str_radix(hex.get(word * 8..word * 8 + 8)?, 16).ok())
+            .collect::<Option<_>>()?;
+        match *words.as_slice() {
+            [v4] => Some(IpAddr::from(v4.to_ne_bytes())),
+            [a, b, c, d] => {
+                let mut bytes = [0; 16];
+                for (place, word) in bytes.chunks_exact_mut(4).zip([a, b, c, d]) {
+                    place.copy_from_slice(&word.to_ne_bytes());
+                }
+                Some(IpAddr::from(Ipv6Addr::from(bytes)))
+            }
+            _ => None,
+        }
+    }
+
+    fn holds(pid: u32, inodes: &[String]) -> bool {
+        let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+        let links = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        links.into_iter().any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn an_address_in_the_kernels_table_is_read_back() {
+            if cfg!(target_endian = "little") {
+                assert_eq!(ip_of("0100007F"), Some(IpAddr::from([127, 0, 0, 1])));
+                let one = ip_of("00000000000000000000000001000000");
+                assert_eq!(one, Some(IpAddr::from(Ipv6Addr::LOCALHOST)));
+            }
+            assert_eq!(ip_of("0100"), None);
+        }
+    }
+}

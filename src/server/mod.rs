@@ -1,0 +1,122 @@
+//! Serves credentials on one listener and answers operators on another, each with its own rules on who may ask.
+//!
+//! `access` decides who asks, the roster says what they get, `reply` what that looks like. Nothing here asks a source.
+
+mod access;
+mod admin;
+mod container;
+mod host;
+mod listen;
+mod reply;
+pub mod status;
+#[cfg(test)]
+mod tests;
+mod token;
+mod token_file;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use hyper::StatusCode;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::config::Problem;
+use crate::credentials::RoleName;
+use crate::event::{Event, Observe, Observers};
+use crate::report::Served;
+use crate::roster::Roster;
+
+pub use access::Access;
+pub use listen::{BindError, Bound, Owner, bind};
+pub use token_file::TokenFiles;
+
+/// Writes all metrics: OpenMetrics when `true`, else Prometheus text 0.0.4; as of a time.
+pub type Render = Arc<dyn Fn(bool, SystemTime) -> String + Send + Sync>;
+
+/// What both listeners share.
+pub struct Shared {
+    /// The roles, swapped whole on a reload.
+    pub roster: Arc<ArcSwap<Roster>>,
+    /// The tokens.
+    pub access: Access,
+    /// `listen.hosts`.
+    pub hosts: Vec<String>,
+    /// Wall time.
+    pub clock: Clock,
+    /// Told of every answer.
+    pub observers: Observers,
+    /// Writes the metrics.
+    pub render: Render,
+    /// What is wrong with the configuration that was refused last; empty when the last one is in force.
+    pub problems: Arc<ArcSwap<Vec<Problem>>>,
+    /// What `status` says of the agent itself.
+    pub about: About,
+    /// Whether every required role has had credentials once.
+    pub started: AtomicBool,
+}
+
+/// The agent's own facts: bound addresses and token files.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Bound credentials addresses.
+    pub credentials: Vec<SocketAddr>,
+    /// Bound admin address.
+    pub admin: Option<SocketAddr>,
+    /// The main token's file.
+    pub token_file: PathBuf,
+    /// The admin token's file.
+    pub admin_token_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("about", &self.about).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Required roles that have never had credentials. The bond is the memory of the first that were adopted: it
+    /// outlives their expiry.
+    fn waiting(&self) -> Vec<RoleName> {
+        self.required(|entry| entry.handle.load().bond.is_some())
+    }
+
+    /// Required roles that have no usable credentials now.
+    fn without(&self, now: SystemTime) -> Vec<RoleName> {
+        self.required(|entry| entry.handle.load().usable(now).is_some())
+    }
+
+    fn required(&self, fine: impl Fn(&crate::roster::Entry) -> bool) -> Vec<RoleName> {
+        let roster = self.roster.load();
+        let lacking = roster.iter().filter(|entry| entry.role.required && !fine(entry));
+        lacking.map(|entry| entry.role.name.clone()).collect()
+    }
+
+    /// Whether every required role has had credentials once since the start.
+    fn started(&self) -> bool {
+        if !self.started.load(Ordering::Relaxed) && self.waiting().is_empty() {
+            self.started.store(true, Ordering::Relaxed);
+        }
+        self.started.load(Ordering::Relaxed)
+    }
+
+    fn served(&self, handler: &'static str, status: StatusCode, begun: Instant, asked: Facts) {
+        let Facts { role, refused, left } = asked;
+        let (status, took) = (status.as_u16(), begun.elapsed());
+        self.observers.observe(&Event::Served(&Served { handler, role, status, refused, took, left }));
+    }
+}
+
+/// What is known of a request besides its status.
+#[derive(Debug, Default)]
+struct Facts {
+    role: Option<RoleName>,
+    refused: &'static str,
+    left: Option<std::time::Duration>,
+}

@@ -1,0 +1,376 @@
+//! The shapes of `/status` and `/v1/explain`: written by the agent, read by the command line. No secret in any.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::reply::stamp;
+use crate::config::Problem;
+use crate::credentials::RoleName;
+use crate::failure::Failure;
+use crate::file::Stamp;
+use crate::keeper::Snapshot;
+use crate::report::{Attempt, Call, Look, Outcome, Resolution};
+use crate::roster::Entry;
+
+/// `/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The agent's version.
+    pub version: String,
+    /// Process number.
+    pub pid: u32,
+    /// Whether every required role has had credentials.
+    pub ready: bool,
+    /// Bound credentials addresses.
+    pub credentials_addresses: Vec<String>,
+    /// Bound admin address.
+    pub admin_address: Option<String>,
+    /// The main token's file.
+    pub token_file: PathBuf,
+    /// The admin token's file.
+    pub admin_token_file: Option<PathBuf>,
+    /// By name.
+    pub roles: Vec<RoleStatus>,
+    /// What is wrong with the configuration that was refused last; empty when the last one is in force.
+    pub problems: Vec<ProblemStatus>,
+}
+
+/// How a role stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The first walk has not ended.
+    Starting,
+    /// Credentials, and the last walk was good.
+    Ok,
+    /// Credentials, but the last walk failed.
+    RefreshFailing,
+    /// Served past expiry because the metadata service is down.
+    Extended,
+    /// What is held is past its expiry.
+    Expired,
+    /// Nothing is held and walks fail.
+    Failing,
+}
+
+impl State {
+    /// The word in JSON and text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ok => "ok",
+            Self::RefreshFailing => "refresh_failing",
+            Self::Extended => "extended",
+            Self::Expired => "expired",
+            Self::Failing => "failing",
+        }
+    }
+
+    fn of(role_now: &Snapshot, now: SystemTime) -> Self {
+        match role_now.usable(now) {
+            Some(_) if role_now.extended => Self::Extended,
+            Some(_) if role_now.failures > 0 => Self::RefreshFailing,
+            Some(_) => Self::Ok,
+            None if role_now.held.is_some() => Self::Expired,
+            None if role_now.failure.is_some() => Self::Failing,
+            None => Self::Starting,
+        }
+    }
+}
+
+/// One role. Times are `YYYY-MM-DDTHH:MM:SSZ`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleStatus {
+    /// Its name.
+    pub name: String,
+    /// How it stands.
+    pub state: State,
+    /// Whether credentials are served now.
+    pub usable: bool,
+    /// Whether readiness counts it.
+    pub required: bool,
+    /// Whether a walk is under way.
+    pub walking: bool,
+    /// Where the credentials come from.
+    pub source: Option<String>,
+    /// Whose they are, as the source named it.
+    pub account: Option<String>,
+    /// Last four characters of the key id.
+    pub key_suffix: Option<String>,
+    /// When this key id was first seen.
+    pub issued_at: Option<String>,
+    /// True expiry; absent without one.
+    pub expires_at: Option<String>,
+    /// The next walk, if one is planned.
+    pub next_refresh: Option<String>,
+    /// The last walk that gave good credentials.
+    pub last_success: Option<String>,
+    /// Failed walks since the last good one.
+    pub failures: u32,
+    /// Since when.
+    pub failing_since: Option<String>,
+    /// Why, of the last one.
+    pub last_failure: Option<FailureStatus>,
+    /// What works now and may surprise: `KF-STATIC` for bare long-term keys.
+    pub warning: Option<FailureStatus>,
+    /// The region of the role's profile, when known.
+    pub region: Option<String>,
+}
+
+impl RoleStatus {
+    /// The role as it is at `now`.
+    #[must_use]
+    pub fn of(entry: &Entry, now: SystemTime) -> Self {
+        let role_now = entry.handle.load();
+        let standing = role_now.standing();
+        let at = |time: Option<SystemTime>| time.map(stamp);
+        let trace = role_now.last.as_ref().map(|walk| walk.trace.to_string());
+        let last_failure =
+            role_now.failure.as_ref().map(|failure| FailureStatus { trace_id: trace, ..failure.into() });
+        Self {
+            name: entry.role.name.to_string(),
+            state: State::of(&role_now, now),
+            usable: role_now.usable(now).is_some(),
+            required: entry.role.required,
+            walking: role_now.walking,
+            source: standing.source.map(|source| source.to_string()),
+            account: standing.account,
+            key_suffix: standing.key_suffix,
+            issued_at: at(standing.issued_at),
+            expires_at: at(standing.expires_at),
+            next_refresh: at(standing.next),
+            last_success: at(role_now.last_success),
+            failures: standing.failures,
+            failing_since: at(role_now.failing_since),
+            last_failure,
+            warning: standing.long_term.then(|| FailureStatus::from(&long_term())),
+            region: None,
+        }
+    }
+}
+
+fn long_term() -> Failure {
+    use crate::cause;
+    Failure::misconfigured(&cause::KF_STATIC, "the role serves bare long-term keys")
+}
+
+/// A failure with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureStatus {
+    /// Of the catalogue.
+    pub code: String,
+    /// `not_configured`, `denied`, …
+    pub kind: String,
+    /// The exit status of a command that ends with it (contract 1).
+    pub exit_code: u8,
+    /// A sentence that names the thing.
+    pub message: String,
+    /// Why that keeps credentials away.
+    pub why: String,
+    /// What to do, most likely first.
+    pub fix: Vec<String>,
+    /// What was seen, as `name=value`.
+    pub evidence: Vec<String>,
+    /// Of the walk.
+    pub trace_id: Option<String>,
+}
+
+impl From<&Failure> for FailureStatus {
+    fn from(failure: &Failure) -> Self {
+        let cause = failure.cause;
+        Self {
+            code: cause.code.to_owned(),
+            kind: failure.kind.as_str().to_owned(),
+            exit_code: failure.kind.exit_code(),
+            message: failure.context.clone(),
+            why: cause.why.to_owned(),
+            fix: cause.fix.iter().map(ToString::to_string).collect(),
+            evidence: failure.evidence.iter().map(|fact| format!("{}={}", fact.name, fact.value)).collect(),
+            trace_id: None,
+        }
+    }
+}
+
+/// A configuration problem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemStatus {
+    /// Where.
+    pub at: String,
+    /// What stands there.
+    pub is: String,
+    /// What was wanted.
+    pub want: String,
+}
+
+impl From<&Problem> for ProblemStatus {
+    fn from(problem: &Problem) -> Self {
+        let Problem { at, is, want } = problem.clone();
+        Self { at, is, want }
+    }
+}
+
+/// `/v1/explain/{role}`: the last walk, step by step, and how the role stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Where the role stands now; absent when the walk was not an agent's.
+    pub role: Option<RoleStatus>,
+    /// Whose walk.
+    pub name: String,
+    /// The walk; absent before the first has ended.
+    pub walk: Option<Walk>,
+}
+
+/// One walk of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walk {
+    /// Ties it to the log.
+    pub trace_id: String,
+    /// Why it was made.
+    pub trigger: String,
+    /// Begun.
+    pub started_at: String,
+    /// In all.
+    pub took_ms: u64,
+    /// The source that provided.
+    pub source: Option<String>,
+    /// Why there are no credentials.
+    pub failure: Option<FailureStatus>,
+    /// Every source asked, in order.
+    pub attempts: Vec<Step>,
+}
+
+/// One source asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Which.
+    pub source: String,
+    /// `provided`, `skipped` or `failed`.
+    pub outcome: String,
+    /// Why not.
+    pub failure: Option<FailureStatus>,
+    /// Expiry of what it provided.
+    pub expires_at: Option<String>,
+    /// Until its outcome.
+    pub took_ms: u64,
+    /// What it looked at, in order, each as a phrase.
+    pub looks: Vec<String>,
+    /// Requests, in order.
+    pub calls: Vec<CallStatus>,
+    /// Steps of a role chain, innermost first.
+    pub hops: Vec<Step>,
+}
+
+/// One request to a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallStatus {
+    /// `sts`, `imds`, `container`.
+    pub service: String,
+    /// `AssumeRole`.
+    pub operation: String,
+    /// Without query.
+    pub url: String,
+    /// Until the answer.
+    pub took_ms: u64,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// AWS's word for an error.
+    pub code: Option<String>,
+    /// For AWS support.
+    pub request_id: Option<String>,
+    /// What went wrong without an answer.
+    pub error: Option<String>,
+}
+
+impl Explanation {
+    /// Of a role that an agent keeps.
+    #[must_use]
+    pub fn of(entry: &Entry, now: SystemTime) -> Self {
+        let walk = entry.handle.load().last.as_deref().map(Walk::of);
+        Self { role: Some(RoleStatus::of(entry, now)), name: entry.role.name.to_string(), walk }
+    }
+
+    /// Of a walk that no agent made.
+    #[must_use]
+    pub fn of_walk(name: &RoleName, walk: &Resolution) -> Self {
+        Self { role: None, name: name.to_string(), walk: Some(Walk::of(walk)) }
+    }
+}
+
+impl Walk {
+    /// A finished walk.
+    #[must_use]
+    pub fn of(walk: &Resolution) -> Self {
+        Self {
+            trace_id: walk.trace.to_string(),
+            trigger: walk.trigger.as_str().to_owned(),
+            started_at: stamp(walk.started),
+            took_ms: millis(walk.took),
+            source: walk.winner().map(|source| source.to_string()),
+            failure: walk.failure().as_ref().map(FailureStatus::from),
+            attempts: walk.attempts.iter().map(Step::of).collect(),
+        }
+    }
+}
+
+impl Step {
+    fn of(attempt: &Attempt) -> Self {
+        let (outcome, failure, expires_at) = match &attempt.outcome {
+            Outcome::Provided { expires_at } => ("provided", None, expires_at.map(stamp)),
+            Outcome::Skipped(failure) => ("skipped", Some(failure.into()), None),
+            Outcome::Failed(failure) => ("failed", Some(failure.into()), None),
+        };
+        Self {
+            source: attempt.source.to_string(),
+            outcome: outcome.to_owned(),
+            failure,
+            expires_at,
+            took_ms: millis(attempt.took),
+            looks: attempt.notes.looked.iter().map(phrase).collect(),
+            calls: attempt.notes.calls.iter().map(CallStatus::of).collect(),
+            hops: attempt.notes.hops.iter().map(Self::of).collect(),
+        }
+    }
+}
+
+impl CallStatus {
+    fn of(call: &Call) -> Self {
+        Self {
+            service: call.service.to_owned(),
+            operation: call.operation.to_owned(),
+            url: call.url.clone(),
+            took_ms: millis(call.took),
+            status: call.status,
+            code: call.code.clone(),
+            request_id: call.request_id.clone(),
+            error: call.error.clone(),
+        }
+    }
+}
+
+fn millis(took: std::time::Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What was looked at and what was there, for people.
+fn phrase(look: &Look) -> String {
+    match look {
+        Look::Variable { name, set: false, .. } => format!("{name} is not set"),
+        Look::Variable { name, value: Some(value), .. } => format!("{name}={value}"),
+        Look::Variable { name, .. } => format!("{name} is set"),
+        Look::File { path, stamp } => {
+            let path = path.display();
+            match stamp {
+                Stamp::Absent => format!("{path} is not there"),
+                Stamp::Unreadable(errno) => {
+                    format!("{path} cannot be read: {}", std::io::Error::from_raw_os_error(*errno))
+                }
+                Stamp::Content { len, .. } => format!("{path} ({len} bytes)"),
+            }
+        }
+        Look::Setting { path, line, saw } => format!("{}:{line} {saw}", path.display()),
+        Look::Command { program, saw } => format!("{program}: {saw}"),
+    }
+}

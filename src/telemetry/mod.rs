@@ -1,0 +1,1 @@
+//! Turns events into metrics and log lines: the only place that knows either.
