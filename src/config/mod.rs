@@ -2,7 +2,9 @@
 //!
 //! `raw` is the file's shape, `parse` turns it into this (or into every problem at once), `env` reads the environment.
 
+pub mod duration;
 pub mod env;
+mod kinds;
 pub mod parse;
 mod raw;
 
