@@ -5,7 +5,9 @@
 pub mod duration;
 pub mod env;
 mod kinds;
+pub mod overrides;
 pub mod parse;
+pub mod print;
 mod raw;
 
 use std::collections::BTreeMap;
