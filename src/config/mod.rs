@@ -2,8 +2,12 @@
 //!
 //! `raw` is the file's shape, `parse` turns it into this (or into every problem at once), `env` reads the environment.
 
+pub mod duration;
 pub mod env;
+mod kinds;
+pub mod overrides;
 pub mod parse;
+pub mod print;
 mod raw;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,245 @@
+//! What a single value of the file may be: each reads one, or says what it wanted.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::{LogFormat, LogLevel, StaticKeys, duration};
+use crate::credentials::{AccountId, RoleName, SourceKind};
+
+type Read<T> = Result<T, String>;
+
+/// `true` or `false`.
+pub(super) fn flag(value: &DeValue<'_>) -> Read<bool> {
+    value.as_bool().ok_or_else(|| "true or false".to_owned())
+}
+
+/// A text that is not empty and has no control characters.
+pub(super) fn text(value: &DeValue<'_>) -> Read<String> {
+    let plain = |text: &&str| !text.is_empty() && !text.chars().any(char::is_control);
+    words(value, plain, "a text in quotes, not empty, without control characters").map(str::to_owned)
+}
+
+/// An absolute path.
+pub(super) fn path(value: &DeValue<'_>) -> Read<PathBuf> {
+    let absolute = |text: &&str| text.starts_with('/') && !text.ends_with('/') && !text.contains('\0');
+    words(value, absolute, "the absolute path of a file, such as \"/run/keyfob/token\"").map(PathBuf::from)
+}
+
+/// A length of time within limits; the last argument says them.
+pub(super) fn length(
+    least: Duration,
+    most: Duration,
+    want: &'static str,
+) -> impl Fn(&DeValue<'_>) -> Read<Duration> {
+    move |value| {
+        let read = value.as_str().and_then(duration::parse);
+        read.filter(|length| (least..=most).contains(length)).ok_or_else(|| want.to_owned())
+    }
+}
+
+/// A number within limits.
+pub(super) fn share(most: f64) -> impl Fn(&DeValue<'_>) -> Read<f64> {
+    move |value| {
+        let text = match value {
+            DeValue::Float(number) => number.as_str(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+            _ => "",
+        };
+        let number = text.parse::<f64>().ok().filter(|number| (0.0..=most).contains(number));
+        number.ok_or_else(|| format!("a number from 0 to {most}"))
+    }
+}
+
+/// An IP time to live.
+pub(super) fn ttl(value: &DeValue<'_>) -> Read<u32> {
+    let number = value.as_integer().filter(|number| number.radix() == 10);
+    let read = number.and_then(|number| number.as_str().parse().ok());
+    read.filter(|ttl| (1..=255).contains(ttl)).ok_or_else(|| "a whole number from 1 to 255".to_owned())
+}
+
+/// A literal address with its port.
+pub(super) fn address(value: &DeValue<'_>) -> Read<SocketAddr> {
+    let written = value.as_str().unwrap_or_default();
+    if written.starts_with("unix:") {
+        return Err("an IP address: Unix sockets are not built yet".to_owned());
+    }
+    let want = "an IP address with a port, such as \"127.0.0.1:5397\" or \"[::1]:5397\"";
+    written.parse().map_err(|_| want.to_owned())
+}
+
+/// A literal address with its port, or `off`.
+pub(super) fn address_or_off(value: &DeValue<'_>) -> Read<Option<SocketAddr>> {
+    if value.as_str() == Some("off") {
+        return Ok(None);
+    }
+    address(value).map(Some).map_err(|want| format!("{want}, or \"off\""))
+}
+
+/// A name in `Host`: no scheme, no port, no pattern.
+pub(super) fn host(value: &DeValue<'_>) -> Read<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let name = |text: &&str| !text.is_empty() && text.len() <= 253 && text.chars().all(plain);
+    let literal = |text: &str| text.parse::<std::net::IpAddr>().is_ok();
+    let fits = |text: &&str| name(text) || literal(text);
+    words(value, fits, "a host name or an IP address, without scheme, port or wildcard")
+        .map(str::to_lowercase)
+}
+
+/// Permission bits, in octal and in quotes.
+pub(super) fn mode(value: &DeValue<'_>) -> Read<u32> {
+    let want = || {
+        let sentence =
+            "octal permission bits in quotes that let the owner read, nobody else write and nobody execute";
+        format!("{sentence}, such as \"0440\"")
+    };
+    let written = value.as_str().filter(|text| (3..=4).contains(&text.len())).ok_or_else(want)?;
+    let mode = u32::from_str_radix(written, 8).map_err(|_| want())?;
+    let tame = mode & 0o400 != 0 && mode & !0o644 == 0;
+    tame.then_some(mode).ok_or_else(want)
+}
+
+/// A severity.
+pub(super) fn log_level(value: &DeValue<'_>) -> Read<LogLevel> {
+    Ok(match value.as_str() {
+        Some("error") => LogLevel::Error,
+        Some("warn") => LogLevel::Warn,
+        Some("info") => LogLevel::Info,
+        Some("debug") => LogLevel::Debug,
+        Some("trace") => LogLevel::Trace,
+        _ => return Err("\"error\", \"warn\", \"info\", \"debug\" or \"trace\"".to_owned()),
+    })
+}
+
+/// A shape of log lines.
+pub(super) fn log_format(value: &DeValue<'_>) -> Read<LogFormat> {
+    Ok(match value.as_str() {
+        Some("auto") => LogFormat::Auto,
+        Some("text") => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some("journald") => {
+            return Err("\"auto\", \"text\" or \"json\": journald is not built yet".to_owned());
+        }
+        _ => return Err("\"auto\", \"text\" or \"json\"".to_owned()),
+    })
+}
+
+/// One word, the only one that is built; `later` are those that will be.
+pub(super) fn only(word: &'static str, later: &'static str) -> impl Fn(&DeValue<'_>) -> Read<()> {
+    move |value| {
+        let fits = value.as_str() == Some(word);
+        fits.then_some(()).ok_or_else(|| format!("\"{word}\": {later} not built yet"))
+    }
+}
+
+/// A role's name.
+pub(super) fn role_name(value: &DeValue<'_>) -> Read<RoleName> {
+    let read = value.as_str().and_then(RoleName::parse);
+    read.ok_or_else(|| "a name of 1 to 64 letters, digits, '.', '_' or '-'".to_owned())
+}
+
+/// What to do with long-term keys.
+pub(super) fn static_keys(value: &DeValue<'_>) -> Read<StaticKeys> {
+    Ok(match value.as_str() {
+        Some("as-is") => StaticKeys::AsIs,
+        Some("refuse") => StaticKeys::Refuse,
+        Some("mint") => return Err("\"as-is\" or \"refuse\": \"mint\" is not built yet".to_owned()),
+        _ => return Err("\"as-is\" or \"refuse\"".to_owned()),
+    })
+}
+
+/// A word for one or more sources of the chain: `profile` is all that a profile can say, `container` both kinds.
+pub(super) fn sources(value: &DeValue<'_>) -> Read<Vec<SourceKind>> {
+    let all = || SourceKind::ALL.into_iter();
+    let named = value.as_str().unwrap_or_default();
+    match named {
+        "profile" => return Ok(all().filter(|kind| kind.of_profile()).collect()),
+        "container" => return Ok(vec![SourceKind::Container, SourceKind::EksPodIdentity]),
+        _ => {}
+    }
+    let chosen = SourceKind::parse(named).filter(|kind| !ours(*kind));
+    chosen.map(|kind| vec![kind]).ok_or_else(|| {
+        let words: Vec<_> = all().filter(|kind| !ours(*kind)).map(SourceKind::as_str).collect();
+        match super::raw::nearest(named, words.iter().copied()) {
+            Some(near) => format!("a source of the chain: did you mean \"{near}\"?"),
+            None => format!("a source of the chain: {}", words.join(", ")),
+        }
+    })
+}
+
+/// Sources that have keys of their own in a role and are never listed.
+fn ours(kind: SourceKind) -> bool {
+    matches!(kind, SourceKind::RoleProcess | SourceKind::RoleWebIdentity | SourceKind::RolesAnywhere)
+}
+
+/// An account number.
+pub(super) fn account(value: &DeValue<'_>) -> Read<AccountId> {
+    let twelve = |text: &&str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = words(value, twelve, "an account number: twelve digits in quotes")?;
+    AccountId::parse(number).ok_or_else(String::new)
+}
+
+/// The ARN of an IAM role.
+pub(super) fn role_arn(value: &DeValue<'_>) -> Read<String> {
+    words(value, |text| is_role_arn(text), "a role's ARN, such as \"arn:aws:iam::111122223333:role/app\"")
+        .map(str::to_owned)
+}
+
+fn is_role_arn(text: &str) -> bool {
+    let fields: Vec<&str> = text.splitn(6, ':').collect();
+    let [arn, partition, service, region, account, resource] = fields.as_slice() else { return false };
+    let name = resource.strip_prefix("role/").unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_+=,.@-".contains(c);
+    *arn == "arn"
+        && partition.starts_with("aws")
+        && *service == "iam"
+        && region.is_empty()
+        && account.len() == 12
+        && account.bytes().all(|byte| byte.is_ascii_digit())
+        && !name.is_empty()
+        && !name.ends_with('/')
+        && name.chars().all(plain)
+}
+
+/// STS's rule for an external id.
+pub(super) fn external_id(value: &DeValue<'_>) -> Read<String> {
+    let fits = |text: &&str| {
+        (2..=1224).contains(&text.len()) && text.chars().all(|c| of_sts(c) || matches!(c, ':' | '/'))
+    };
+    words(value, fits, "2 to 1224 letters, digits or any of _+=,.@:/-").map(str::to_owned)
+}
+
+/// STS's rule for a session name.
+pub(super) fn session_name(value: &DeValue<'_>) -> Read<String> {
+    if value.as_str().is_some_and(|text| text.contains(['{', '}'])) {
+        return Err("a plain name: templates such as {host} are not built yet".to_owned());
+    }
+    let fits = |text: &&str| (2..=64).contains(&text.len()) && text.chars().all(of_sts);
+    words(value, fits, "2 to 64 letters, digits or any of _+=,.@-").map(str::to_owned)
+}
+
+fn of_sts(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)
+}
+
+/// The name of a region.
+pub(super) fn region(value: &DeValue<'_>) -> Read<String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits =
+        |text: &&str| (2..=63).contains(&text.len()) && text.chars().all(plain) && !text.starts_with('-');
+    words(value, fits, "a region such as \"eu-central-1\"").map(str::to_owned)
+}
+
+/// A variable of a role's own.
+pub(super) fn variable(name: &str, value: &DeValue<'_>) -> Read<String> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err("the name of an environment variable, without '='".to_owned());
+    }
+    words(value, |text| !text.contains('\0'), "a text in quotes").map(str::to_owned)
+}
+
+fn words<'v>(value: &'v DeValue<'_>, fits: impl Fn(&&str) -> bool, want: &str) -> Read<&'v str> {
+    value.as_str().filter(fits).ok_or_else(|| want.to_owned())
+}

@@ -1,0 +1,509 @@
+use std::fmt::Write as _;
+
+use super::*;
+
+fn problems(text: &str) -> Vec<String> {
+    let wrong = parse(text, Path::new("k.toml")).expect_err(text);
+    wrong.iter().map(ToString::to_string).collect()
+}
+
+/// The one problem of a text.
+fn only_problem(text: &str) -> String {
+    let all = problems(text);
+    assert_eq!(all.len(), 1, "{text}: {all:#?}");
+    all.into_iter().next().unwrap()
+}
+
+fn config(text: &str) -> Config {
+    parse(text, Path::new("k.toml")).unwrap_or_else(|wrong| panic!("{text}: {wrong:#?}"))
+}
+
+const ADDRESS: &str = "wanted an IP address with a port, such as \"127.0.0.1:5397\" or \"[::1]:5397\"";
+/// What several rows want.
+const WANTS: [(&str, &str); 6] = [
+    ("{ADDRESS}", ADDRESS),
+    ("{PATH}", PATH),
+    ("{PAUSE}", PAUSE),
+    ("{LIMIT}", LIMIT),
+    ("{MODE}", MODE),
+    ("{ARN}", ARN),
+];
+const PATH: &str = "wanted the absolute path of a file, such as \"/run/keyfob/token\"";
+const PAUSE: &str = "wanted a length of time from 1s to 1h, such as \"60s\"";
+const LIMIT: &str = "wanted a length of time from 100ms to 1h, such as \"10s\"";
+const NAME: &str = "wanted a name of 1 to 64 letters, digits, '.', '_' or '-'";
+const MODE: &str = "wanted octal permission bits in quotes that let the owner read, nobody else write and nobody \
+                    execute, such as \"0440\"";
+const ARN: &str = "wanted a role's ARN, such as \"arn:aws:iam::111122223333:role/app\"";
+
+#[test]
+fn each_mistake_is_named_with_its_place_what_stands_there_and_what_was_wanted() {
+    assert_each("listen", "[listen]\n", LISTEN);
+    assert_each("auth", "[auth]\n", AUTH);
+    assert_each("startup", "[startup]\n", STARTUP);
+    assert_each("refresh", "[refresh]\n", REFRESH);
+    assert_each("telemetry", "[telemetry]\n", TELEMETRY);
+    assert_each("role[0]", "[[role]]\nname = \"a\"\n", ROLE);
+    let arn = "[[role]]\nname = \"a\"\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\n";
+    assert_each("role[0]", arn, ASSUMED);
+}
+
+/// Each row: the last lines of a file, the key in `table` that is wrong on the very last one, the rest of the problem.
+fn assert_each(table: &str, head: &str, rows: &[(&str, &str, &str)]) {
+    for (line, key, rest) in rows {
+        let text = format!("{head}{line}\n");
+        let at = head.matches('\n').count() + line.matches('\n').count() + 1;
+        let rest = WANTS.iter().fold((*rest).to_owned(), |text, (mark, want)| text.replace(mark, want));
+        assert_eq!(only_problem(&text), format!("k.toml:{at} {table}.{key}: {rest}"), "{line}");
+    }
+}
+
+const LISTEN: &[(&str, &str, &str)] = &[
+    (
+        "credentials = \"127.0.0.1:5397\"",
+        "credentials",
+        "\"127.0.0.1:5397\"; wanted a list of addresses, such as [\"127.0.0.1:5397\"]",
+    ),
+    ("credentials = [\"localhost:5397\"]", "credentials[0]", "\"localhost:5397\"; {ADDRESS}"),
+    ("credentials = [\"127.0.0.1\"]", "credentials[0]", "\"127.0.0.1\"; {ADDRESS}"),
+    ("credentials = [\"[::1]:5397\", 5397]", "credentials[1]", "5397; {ADDRESS}"),
+    ("credentials = [\"127.0.0.1:70000\"]", "credentials[0]", "\"127.0.0.1:70000\"; {ADDRESS}"),
+    (
+        "credentials = [\"unix:/run/k.sock\"]",
+        "credentials[0]",
+        "\"unix:/run/k.sock\"; wanted an IP address: Unix sockets are not built yet",
+    ),
+    (
+        "credentials = [\"0.0.0.0:5397\"]",
+        "credentials[0]",
+        "0.0.0.0:5397 is not loopback; wanted a loopback address; or listen.expose = true, which lets other machines ask for credentials",
+    ),
+    (
+        "credentials = [\"127.0.0.1:1\", \"127.0.0.1:1\"]",
+        "credentials[1]",
+        "127.0.0.1:1 stands there twice; wanted each address once",
+    ),
+    (
+        "credentials = [\"127.0.0.1:5398\"]",
+        "credentials[0]",
+        "127.0.0.1:5398 is the admin address too; wanted another port: credentials and admin never share one",
+    ),
+    ("credentials = []", "credentials", "an empty list; wanted at least one address"),
+    ("admin = \"on\"", "admin", "\"on\"; {ADDRESS}, or \"off\""),
+    ("admin = false", "admin", "false; {ADDRESS}, or \"off\""),
+    ("expose = \"yes\"", "expose", "\"yes\"; wanted true or false"),
+    (
+        "hosts = [\"http://agent\"]",
+        "hosts[0]",
+        "\"http://agent\"; wanted a host name or an IP address, without scheme, port or wildcard",
+    ),
+    (
+        "hosts = [\"a:80\"]",
+        "hosts[0]",
+        "\"a:80\"; wanted a host name or an IP address, without scheme, port or wildcard",
+    ),
+    ("ttl = 0", "ttl", "0; wanted a whole number from 1 to 255"),
+    ("ttl = 256", "ttl", "256; wanted a whole number from 1 to 255"),
+    ("ttl = \"1\"", "ttl", "\"1\"; wanted a whole number from 1 to 255"),
+    ("imds = true", "imds", "true; wanted false: answering the metadata service's paths is not built yet"),
+    (
+        "tls = { cert = \"/c\", key = \"/k\" }",
+        "tls",
+        "a table; wanted nothing: a later version brings TLS on the credentials listener",
+    ),
+    (
+        "admin_tls = { cert = \"/c\" }",
+        "admin_tls",
+        "a table; wanted nothing: a later version brings TLS on the admin listener",
+    ),
+    (
+        "credential = [\"127.0.0.1:1\"]",
+        "credential",
+        "an unknown key; wanted a known one: did you mean `credentials`?",
+    ),
+    (
+        "colour = 1",
+        "colour",
+        "an unknown key; wanted one of credentials, admin, expose, hosts, ttl, imds, tls, admin_tls",
+    ),
+];
+
+const AUTH: &[(&str, &str, &str)] = &[
+    ("token_file = \"token\"", "token_file", "\"token\"; {PATH}"),
+    ("token_file = \"~/token\"", "token_file", "\"~/token\"; {PATH}"),
+    ("token_file = \"/run/keyfob/\"", "token_file", "\"/run/keyfob/\"; {PATH}"),
+    ("token_mode = 440", "token_mode", "440; {MODE}"),
+    ("token_mode = \"0449\"", "token_mode", "\"0449\"; {MODE}"),
+    ("token_mode = \"0040\"", "token_mode", "\"0040\"; {MODE}"),
+    ("token_mode = \"0666\"", "token_mode", "\"0666\"; {MODE}"),
+    ("token_mode = \"0o440\"", "token_mode", "\"0o440\"; {MODE}"),
+    (
+        "token_file = \"/t\"\nadmin_token_file = \"/t\"",
+        "admin_token_file",
+        "the same file as auth.token_file; wanted another file: neither token opens what the other one does",
+    ),
+];
+
+const STARTUP: &[(&str, &str, &str)] = &[
+    (
+        "deadline = 60",
+        "deadline",
+        "60; wanted a length of time up to 1d, such as \"60s\"; \"0s\" keeps trying for ever",
+    ),
+    (
+        "deadline = \"1 minute\"",
+        "deadline",
+        "\"1 minute\"; wanted a length of time up to 1d, such as \"60s\"; \"0s\" keeps trying for ever",
+    ),
+];
+
+const REFRESH: &[(&str, &str, &str)] = &[
+    ("before = \"20\"", "before", "\"20\"; wanted a length of time from 1s to 1d, such as \"20m\""),
+    ("jitter = 0.6", "jitter", "0.6; wanted a number from 0 to 0.5"),
+    ("jitter = -0.1", "jitter", "-0.1; wanted a number from 0 to 0.5"),
+    ("jitter = \"0.1\"", "jitter", "\"0.1\"; wanted a number from 0 to 0.5"),
+    ("jitter = nan", "jitter", "nan; wanted a number from 0 to 0.5"),
+    ("retry_min = \"500ms\"", "retry_min", "\"500ms\"; {PAUSE}"),
+    ("retry_max = \"2h\"", "retry_max", "\"2h\"; {PAUSE}"),
+    ("retry_min = \"2m\"", "retry_min", "2m is longer than retry_max; wanted at most refresh.retry_max"),
+    ("attempt_timeout = \"0s\"", "attempt_timeout", "\"0s\"; {LIMIT}"),
+    ("process_timeout = true", "process_timeout", "true; {LIMIT}"),
+];
+
+const TELEMETRY: &[(&str, &str, &str)] = &[
+    (
+        "log_level = \"verbose\"",
+        "log_level",
+        "\"verbose\"; wanted \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+    ),
+    (
+        "log_format = \"journald\"",
+        "log_format",
+        "\"journald\"; wanted \"auto\", \"text\" or \"json\": journald is not built yet",
+    ),
+    ("log_format = \"xml\"", "log_format", "\"xml\"; wanted \"auto\", \"text\" or \"json\""),
+    ("audit = \"on\"", "audit", "\"on\"; wanted \"off\": the audit log is not built yet"),
+    ("metrics = \"core\"", "metrics", "\"core\"; wanted \"full\": a smaller set is not built yet"),
+    ("log_levle = \"info\"", "log_levle", "an unknown key; wanted a known one: did you mean `log_level`?"),
+];
+
+const ROLE: &[(&str, &str, &str)] = &[
+    ("profile = \"\"", "profile", "\"\"; wanted a text in quotes, not empty, without control characters"),
+    ("profile = 7", "profile", "7; wanted a text in quotes, not empty, without control characters"),
+    ("sources = \"env\"", "sources", "\"env\"; wanted a list of sources, such as [\"env\", \"profile\"]"),
+    (
+        "sources = []",
+        "sources",
+        "an empty list; wanted at least one source; or no such line, which allows all",
+    ),
+    (
+        "sources = [\"env\", \"imsd\"]",
+        "sources[1]",
+        "\"imsd\"; wanted a source of the chain: did you mean \"imds\"?",
+    ),
+    (
+        "sources = [\"env\", \"role_process\"]",
+        "sources[1]",
+        "\"role_process\"; wanted a source of the chain: profile, env, profile_assume_role, profile_web_identity, web_identity, sso, static_file, login, process, static_config, boto_file, container, eks_pod_identity, imds",
+    ),
+    ("role_arn = \"app\"", "role_arn", "\"app\"; {ARN}"),
+    ("role_arn = \"arn:aws:iam::1234:role/app\"", "role_arn", "\"arn:aws:iam::1234:role/app\"; {ARN}"),
+    (
+        "role_arn = \"arn:aws:iam::111122223333:user/app\"",
+        "role_arn",
+        "\"arn:aws:iam::111122223333:user/app\"; {ARN}",
+    ),
+    (
+        "role_arn = \"arn:aws:iam::111122223333:role/\"",
+        "role_arn",
+        "\"arn:aws:iam::111122223333:role/\"; {ARN}",
+    ),
+    (
+        "external_id = \"x1\"",
+        "external_id",
+        "a setting of an assumed role, and there is no role_arn; wanted role_arn beside it",
+    ),
+    (
+        "region = \"eu-west-1\"",
+        "region",
+        "a setting of an assumed role, and there is no role_arn; wanted role_arn beside it",
+    ),
+    (
+        "duration = \"1h\"",
+        "duration",
+        "a setting of an assumed role, and there is no role_arn; wanted role_arn beside it",
+    ),
+    (
+        "session_name = \"me\"",
+        "session_name",
+        "a setting of an assumed role, and there is no role_arn; wanted role_arn beside it",
+    ),
+    ("required = 1", "required", "1; wanted true or false"),
+    (
+        "static_keys = \"mint\"",
+        "static_keys",
+        "\"mint\"; wanted \"as-is\" or \"refuse\": \"mint\" is not built yet",
+    ),
+    ("static_keys = \"no\"", "static_keys", "\"no\"; wanted \"as-is\" or \"refuse\""),
+    ("expect = \"111122223333\"", "expect", "\"111122223333\"; wanted a table: [role[0].expect]"),
+    (
+        "expect = { account = 111122223333 }",
+        "expect.account",
+        "111122223333; wanted an account number: twelve digits in quotes",
+    ),
+    (
+        "expect = { account = \"1234\" }",
+        "expect.account",
+        "\"1234\"; wanted an account number: twelve digits in quotes",
+    ),
+    (
+        "expect = { acount = \"111122223333\" }",
+        "expect.acount",
+        "an unknown key; wanted a known one: did you mean `account`?",
+    ),
+    (
+        "sources = [\"env\"]\nexpect = { sources = [\"imds\"] }",
+        "expect.sources",
+        "none of these is among the role's sources; wanted a source that the role may use: nothing would ever be served",
+    ),
+    ("allow_drift = \"no\"", "allow_drift", "\"no\"; wanted true or false"),
+    ("tokens = \"/t\"", "tokens", "\"/t\"; wanted a list of paths of token files"),
+    ("tokens = [\"t\"]", "tokens[0]", "\"t\"; {PATH}"),
+    ("tokens = [\"/t\", \"/t\"]", "tokens[1]", "/t stands there twice; wanted each file once"),
+    ("env = [\"A=b\"]", "env", "a list; wanted a table: [role[0].env]"),
+    ("env = { A = 1 }", "env.A", "something else than a text: integer (not shown); wanted a text in quotes"),
+    (
+        "env = { \"A=B\" = \"x\" }",
+        "env.A=B",
+        "a text of 1 characters (not shown); wanted the name of an environment variable, without '='",
+    ),
+    (
+        "allow = { uids = [1000] }",
+        "allow",
+        "a table; wanted nothing: a later version brings access by user id",
+    ),
+    (
+        "process = [\"helper\"]",
+        "process",
+        "a list; wanted nothing: a later version brings a command of the role's own",
+    ),
+    (
+        "web_identity = { role_arn = \"a\" }",
+        "web_identity",
+        "a table; wanted nothing: a later version brings a web identity of the role's own",
+    ),
+    (
+        "roles_anywhere = {}",
+        "roles_anywhere",
+        "a table; wanted nothing: a later version brings IAM Roles Anywhere",
+    ),
+    ("policy = \"{}\"", "policy", "\"{}\"; wanted nothing: a later version brings a session policy"),
+    ("tags = { a = \"b\" }", "tags", "a table; wanted nothing: a later version brings session tags"),
+    (
+        "source_identity = \"me\"",
+        "source_identity",
+        "\"me\"; wanted nothing: a later version brings a source identity",
+    ),
+    ("profil = \"prod\"", "profil", "an unknown key; wanted a known one: did you mean `profile`?"),
+];
+
+const ASSUMED: &[(&str, &str, &str)] = &[
+    (
+        "external_id = \"hush\\nhush\"",
+        "external_id",
+        "a text of 9 characters (not shown); wanted 2 to 1224 letters, digits or any of _+=,.@:/-",
+    ),
+    ("session_name = \"a\"", "session_name", "\"a\"; wanted 2 to 64 letters, digits or any of _+=,.@-"),
+    ("session_name = \"a b\"", "session_name", "\"a b\"; wanted 2 to 64 letters, digits or any of _+=,.@-"),
+    (
+        "session_name = \"web-{pod}\"",
+        "session_name",
+        "\"web-{pod}\"; wanted a plain name: templates such as {host} are not built yet",
+    ),
+    ("duration = \"10m\"", "duration", "\"10m\"; wanted a length of time from 15m to 12h, as STS allows"),
+    ("duration = \"13h\"", "duration", "\"13h\"; wanted a length of time from 15m to 12h, as STS allows"),
+    ("region = \"Frankfurt\"", "region", "\"Frankfurt\"; wanted a region such as \"eu-central-1\""),
+];
+
+#[test]
+fn mistakes_outside_of_the_tables_are_named() {
+    let cases = [
+        ("listne = {}", "k.toml:1 listne: an unknown table; wanted a known one: did you mean `listen`?"),
+        (
+            "port = 1",
+            "k.toml:1 port: an unknown key; wanted one of listen, auth, startup, refresh, telemetry, role",
+        ),
+        ("listen = 5397", "k.toml:1 listen: 5397; wanted a table: [listen]"),
+        ("[role]\nname = \"a\"", "k.toml:1 role: a table; wanted tables headed [[role]], in double brackets"),
+        ("role = [1]", "k.toml:1 role[0]: 1; wanted a table headed [[role]]"),
+        (
+            "[[role]]\nprofile = \"p\"",
+            "k.toml:1 role[0].name: no name; wanted name = \"…\", 1 to 64 letters, digits, '.', '_' or '-'",
+        ),
+        (
+            "[[role]]\nname = \"a\"\n[[role]]\nname = \"a\"",
+            "k.toml:3 role[1]: a second role named \"a\"; wanted a name of its own for each role",
+        ),
+        (
+            "[auth]\ntoken_file = \"/t\"\n[[role]]\nname = \"a\"\ntokens = [\"/t\"]",
+            "k.toml:5 role[0].tokens[0]: the same file as auth.token_file; wanted a file of the role's own",
+        ),
+    ];
+    for (text, problem) in cases {
+        assert_eq!(only_problem(text), problem);
+    }
+    for name in ["\"a b\"", "\"\"", "7", "\"é\"", "\"../x\""] {
+        let text = format!("[[role]]\nname = {name}\n");
+        assert_eq!(only_problem(&text), format!("k.toml:2 role[0].name: {name}; {NAME}"));
+    }
+}
+
+#[test]
+fn lines_that_are_not_toml_are_named_and_do_not_hide_the_others() {
+    let text =
+        "[listen]\nexpose = yes\nttl = 0\n[refresh]\nbefore \"20m\"\njitter = 9\n[auth]\ntoken_mode = 1\n";
+    let all = problems(text);
+    let places: Vec<&str> = all.iter().map(|problem| problem.split(' ').next().unwrap()).collect();
+    assert_eq!(places, ["k.toml:2:", "k.toml:3", "k.toml:5:", "k.toml:6", "k.toml:8"], "{all:#?}");
+    assert!(all[0].starts_with("k.toml:2: not TOML: "), "{}", all[0]);
+}
+
+#[test]
+fn a_key_that_stands_twice_is_named() {
+    let text = only_problem("[listen]\nttl = 1\nttl = 2\n");
+    assert!(text.starts_with("k.toml:3: not TOML: duplicate key"), "{text}");
+}
+
+#[test]
+fn every_problem_comes_at_once_in_the_order_of_the_file() {
+    let mut text = String::new();
+    for (table, key) in
+        [("refresh", "jitter"), ("auth", "token_file"), ("listen", "ttl"), ("startup", "deadline")]
+    {
+        writeln!(text, "[{table}]\n{key} = []").unwrap();
+    }
+    text.push_str("[[role]]\nname = 1\nprofil = 1\n[[role]]\nname = \"b\"\nrequired = 0\n");
+    let places: Vec<String> =
+        problems(&text).iter().map(|problem| problem.split(": ").next().unwrap().to_owned()).collect();
+    let expected = [
+        "k.toml:2 refresh.jitter",
+        "k.toml:4 auth.token_file",
+        "k.toml:6 listen.ttl",
+        "k.toml:8 startup.deadline",
+        "k.toml:10 role[0].name",
+        "k.toml:11 role[0].profil",
+        "k.toml:14 role[1].required",
+    ];
+    assert_eq!(places, expected);
+}
+
+#[test]
+fn nothing_at_all_is_the_default() {
+    assert_eq!(config(""), Config::default());
+    assert_eq!(config("# only a comment\n[listen]\n[auth]\n"), Config::default());
+}
+
+const EVERYTHING: &str = r#"
+[listen]
+credentials = ["127.0.0.1:0", "0.0.0.0:1", "[::1]:5397"]
+admin = "off"
+expose = true
+hosts = ["Agent.Internal", "10.0.0.1", "::1"]
+ttl = 2
+imds = false
+[auth]
+token_file = "/run/k/token"
+token_mode = "0400"
+admin_token_file = "/run/k/admin"
+[startup]
+deadline = "60s"
+[refresh]
+before = "5m"
+jitter = 0
+retry_min = "2s"
+retry_max = "30s"
+attempt_timeout = "5s"
+process_timeout = "1m30s"
+[telemetry]
+log_level = "debug"
+log_format = "json"
+audit = "off"
+metrics = "full"
+[[role]]
+name = "app"
+profile = "prod"
+sources = ["imds", "profile", "container"]
+role_arn = "arn:aws-us-gov:iam::111122223333:role/path/app"
+external_id = "x:1"
+session_name = "me@here"
+duration = "1h"
+region = "us-gov-west-1"
+required = false
+static_keys = "refuse"
+expect = { account = "111122223333", sources = ["imds"] }
+allow_drift = true
+imds_extend = false
+tokens = ["/run/k/app"]
+env = { AWS_CONFIG_FILE = "/c", EMPTY = "" }
+[[role]]
+name = "other"
+env = {}
+"#;
+
+#[test]
+fn everything_that_can_be_said_is_read() {
+    let read = config(EVERYTHING);
+    assert_eq!(read.listen.credentials.len(), 3);
+    assert_eq!((read.listen.admin, read.listen.expose, read.listen.ttl), (None, true, 2));
+    assert_eq!(read.listen.hosts, ["agent.internal", "10.0.0.1", "::1"]);
+    assert_eq!(read.auth.token_file.as_deref(), Some(Path::new("/run/k/token")));
+    assert_eq!(read.auth.token_mode, 0o400);
+    assert_eq!(read.startup.deadline, Some(Duration::from_secs(60)));
+    assert!(read.refresh.jitter.abs() < f64::EPSILON);
+    assert_eq!(read.refresh.process_timeout, Duration::from_secs(90));
+    assert_eq!(
+        read.telemetry,
+        Telemetry { log_level: crate::config::LogLevel::Debug, log_format: LogFormat::Json }
+    );
+    let [app, other] = read.roles.as_slice() else { panic!("two roles") };
+    let sources = app.sources.as_deref().unwrap();
+    assert!(sources.contains(&SourceKind::Profile) && sources.contains(&SourceKind::StaticConfig));
+    assert!(sources.contains(&SourceKind::EksPodIdentity) && !sources.contains(&SourceKind::Env));
+    assert!(sources.is_sorted(), "{sources:?}");
+    let assume = app.assume.as_ref().unwrap();
+    assert_eq!(assume.duration, Some(Duration::from_hours(1)));
+    assert_eq!(assume.external_id.as_deref(), Some("x:1"));
+    assert_eq!(app.expect.sources.as_deref(), Some([SourceKind::Imds].as_slice()));
+    assert_eq!((app.required, app.allow_drift, app.imds_extend), (false, true, false));
+    assert_eq!(app.static_keys, StaticKeys::Refuse);
+    assert_eq!(app.env.as_ref().unwrap().0.len(), 2);
+    assert_eq!(other.env, Some(Vars::default()));
+    assert_eq!(other.assume, None);
+}
+
+#[test]
+fn a_named_file_must_be_there_and_be_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none.toml");
+    let wrong = load(Some(&missing), &Env::default()).unwrap_err();
+    assert!(wrong[0].is.contains("cannot be read: No such file"), "{wrong:?}");
+    let env = missing.to_str().unwrap();
+    assert!(load(None, &Env::from([("KEYFOB_CONFIG", env)])).is_err());
+    let wrong = load(Some(folder.path()), &Env::default()).unwrap_err();
+    assert!(wrong[0].is.contains("directory"), "{wrong:?}");
+    std::fs::write(&missing, b"\xff\xfe").unwrap();
+    assert_eq!(load(Some(&missing), &Env::default()).unwrap_err()[0].is, "is not UTF-8");
+}
+
+#[test]
+fn the_flag_is_read_before_the_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let [flag, variable] = ["flag.toml", "variable.toml"].map(|name| folder.path().join(name));
+    std::fs::write(&flag, "[listen]\nttl = 3\n").unwrap();
+    std::fs::write(&variable, "[listen]\nttl = 4\n").unwrap();
+    let env = Env::from([("KEYFOB_CONFIG", variable.to_str().unwrap())]);
+    let read = load(Some(&flag), &env).unwrap();
+    assert_eq!((read.config.listen.ttl, read.path.as_deref()), (3, Some(flag.as_path())));
+    assert_eq!(read.lines.get("listen.ttl"), Some(&2));
+    assert_eq!(load(None, &env).unwrap().config.listen.ttl, 4);
+}
