@@ -1,5 +1,6 @@
 //! keyfob serves the credentials that boto3 would find, kept fresh, to every AWS SDK; and says why when there are none.
 
+pub mod agent;
 pub mod aws;
 pub mod cause;
 pub mod chain;

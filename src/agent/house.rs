@@ -1,0 +1,222 @@
+//! The roles that are kept and what a reload makes of them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Order, Reread, chain, role_env, surroundings};
+use crate::config::env::Env;
+use crate::config::{Config, Problem, Role};
+use crate::credentials::RoleName;
+use crate::event::{Event, Observe};
+use crate::file;
+use crate::keeper::{self, Handle, Keeper, Parts, Policy};
+use crate::roster::{Entry, Roster};
+use crate::server::{Shared, TokenFiles};
+use crate::shutdown::Shutdown;
+use crate::watcher::{Feed, Watcher};
+
+/// Token files are looked at this often even if no event says so.
+const SURE: Duration = Duration::from_secs(30);
+
+/// A role that is kept.
+pub(super) struct Kept {
+    role: Role,
+    parts_of: (Role, Policy),
+    handle: Handle,
+    stop: CancellationToken,
+}
+
+/// Owns what a reload changes.
+pub(super) struct House {
+    pub(super) config: Config,
+    pub(super) env: Env,
+    pub(super) reread: Reread,
+    pub(super) own: Arc<ArcSwap<Vec<SocketAddr>>>,
+    pub(super) watcher: Watcher,
+    pub(super) tokens: TokenFiles,
+    pub(super) kept: BTreeMap<RoleName, Kept>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) shutdown: Shutdown,
+}
+
+impl House {
+    pub(super) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>, watch: Option<PathBuf>) {
+        let (mut config, mut tokens) = (Feed::new("config"), Feed::new("tokens"));
+        let mut sure = tokio::time::interval_at(Instant::now() + SURE, SURE);
+        let mut jumps = self.shared.clock.jumps();
+        self.follow_config(&mut config, watch.as_ref()).await;
+        self.follow_tokens(&mut tokens).await;
+        loop {
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(Order::Reload) => self.reload(true),
+                    Some(Order::Walk) => self.walk_all(),
+                    None => return,
+                },
+                path = config.changed() => {
+                    self.shared.observers.observe(&Event::InputChanged(&path));
+                    self.reload(false);
+                    self.follow_config(&mut config, watch.as_ref()).await;
+                    self.follow_tokens(&mut tokens).await;
+                }
+                _ = tokens.changed() => self.reread_tokens(&mut tokens).await,
+                _ = sure.tick() => self.reread_tokens(&mut tokens).await,
+                _ = jumps.changed() => self.shared.observers.observe(&Event::ClockJumped),
+            }
+        }
+    }
+
+    async fn follow_config(&self, feed: &mut Feed, watch: Option<&PathBuf>) {
+        let Some(path) = watch else { return };
+        // What changed since it was read is the next change: the content itself is compared, not a time.
+        let read = vec![(path.clone(), file::stamp(path))];
+        self.watcher.follow(feed, read).await;
+    }
+
+    async fn follow_tokens(&self, feed: &mut Feed) {
+        let read = self.tokens.paths().map(|path| (path.to_owned(), file::stamp(path))).collect();
+        self.watcher.follow(feed, read).await;
+    }
+
+    async fn reread_tokens(&mut self, feed: &mut Feed) {
+        let problems = self.tokens.reload(Instant::now());
+        if !problems.is_empty() {
+            self.reject(problems);
+        }
+        self.follow_tokens(feed).await;
+    }
+
+    fn walk_all(&self) {
+        for kept in self.kept.values() {
+            kept.handle.signal();
+        }
+    }
+
+    fn reject(&self, problems: Vec<Problem>) {
+        self.shared.observers.observe(&Event::ConfigRejected(&problems));
+        self.shared.problems.store(Arc::new(problems));
+    }
+
+    /// Takes on the configuration as it is now, or nothing of it. A signal walks every role whatever it says.
+    fn reload(&mut self, signalled: bool) {
+        let taken = (self.reread)().and_then(|next| {
+            let problems = needs_restart(&self.config, &next);
+            if !problems.is_empty() {
+                return Err(problems);
+            }
+            self.tokens.set_roles(&next.roles)?;
+            Ok(next)
+        });
+        match taken {
+            Ok(next) => {
+                self.config = next;
+                self.shared.problems.store(Arc::default());
+                self.shared.observers.observe(&Event::ConfigApplied(&self.config));
+                self.settle();
+            }
+            Err(problems) => {
+                self.reject(problems);
+                if signalled {
+                    self.walk_all();
+                }
+            }
+        }
+    }
+
+    /// Makes the kept roles those of the configuration. Those that stay are walked.
+    pub(super) fn settle(&mut self) {
+        let wanted: Vec<Role> = self.config.roles.clone();
+        let gone: Vec<RoleName> = self
+            .kept
+            .iter()
+            .filter(|(name, kept)| {
+                !wanted.iter().any(|role| role.name == **name && same_identity(role, &kept.role))
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in gone {
+            self.let_go(&name, !wanted.iter().any(|role| role.name == name));
+        }
+        for role in wanted {
+            self.take_on(role);
+        }
+        let entries =
+            self.kept.values().map(|kept| Entry { role: kept.role.clone(), handle: kept.handle.clone() });
+        self.shared.roster.store(Arc::new(Roster::new(entries)));
+    }
+
+    fn let_go(&mut self, name: &RoleName, for_good: bool) {
+        if let Some(kept) = self.kept.remove(name) {
+            kept.stop.cancel();
+            self.watcher.forget(&keeper::feed_name(name));
+        }
+        if for_good {
+            self.shared.observers.observe(&Event::RoleRemoved(name));
+        }
+    }
+
+    fn take_on(&mut self, role: Role) {
+        let policy = Policy::of(&role, &self.config.refresh);
+        let parts_of = (role.clone(), policy.clone());
+        if let Some(mut kept) = self.kept.remove(&role.name) {
+            if kept.parts_of == parts_of {
+                kept.handle.signal();
+            } else {
+                kept.handle.reconfigure(self.parts(&role, policy));
+                (kept.role, kept.parts_of) = (role.clone(), parts_of);
+            }
+            self.kept.insert(role.name, kept);
+            return;
+        }
+        let (clock, observers) = (self.shared.clock.clone(), self.shared.observers.clone());
+        let parts = self.parts(&role, policy);
+        let (keeper, handle) = Keeper::new(parts, self.watcher.clone(), clock, observers, keeper::chance);
+        let stop = self.shutdown.stopping.child_token();
+        self.shutdown.spawn("keeper", stop.clone(), keeper.keep());
+        self.kept.insert(role.name.clone(), Kept { role, parts_of, handle, stop });
+    }
+
+    fn parts(&self, role: &Role, policy: Policy) -> Parts {
+        let env = role_env(role, &self.env);
+        let timeout = Some(self.config.refresh.process_timeout);
+        let mut around = surroundings(&self.config, &env, &self.shared.clock, timeout);
+        around.own = Arc::clone(&self.own);
+        Parts { chain: Arc::new(chain(role, &self.env, Arc::new(around))), policy }
+    }
+}
+
+/// Whether a role's table says the same but for what may change under way (contract 4).
+fn same_identity(a: &Role, b: &Role) -> bool {
+    let bare = |role: &Role| {
+        let mut bare = role.clone();
+        (bare.required, bare.imds_extend, bare.tokens) = (true, true, Vec::new());
+        if let Some(assume) = &mut bare.assume {
+            (assume.duration, assume.session_name) = (None, None);
+        }
+        bare
+    };
+    bare(a) == bare(b)
+}
+
+/// What cannot change while listeners are bound and tokens handed out.
+fn needs_restart(now: &Config, next: &Config) -> Vec<Problem> {
+    let changed = [
+        ("listen", now.listen != next.listen),
+        ("auth", now.auth != next.auth),
+        ("telemetry", now.telemetry != next.telemetry),
+    ];
+    let problem = |at: &str| Problem {
+        at: at.to_owned(),
+        is: "it differs from what the agent was started with".to_owned(),
+        want: "a restart, or the value as it was".to_owned(),
+    };
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(at, _)| problem(at)).collect()
+}

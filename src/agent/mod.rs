@@ -1,0 +1,283 @@
+//! Joins the parts: a configuration becomes listeners, keepers and a watcher; a reload changes what has changed.
+
+mod house;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::Sts;
+use crate::chain::Chain;
+use crate::clock::Clock;
+use crate::config::env::Env;
+use crate::config::{Config, Problem, Role};
+use crate::event::{Event, Observe};
+use crate::failure::Failure;
+use crate::http::{Client, Proxies};
+use crate::roster::{Entry, Roster};
+use crate::server::{self, About, Access, BindError, Shared, TokenFiles};
+use crate::shutdown::Shutdown;
+use crate::source::Surroundings;
+use crate::source::lineup::{Botocore, looped};
+use crate::source::session::choose;
+use crate::telemetry::Telemetry;
+use crate::watcher::Watcher;
+use house::House;
+
+/// The kubelet's and systemd's patience, less some (design 10).
+const SHUTDOWN: Duration = Duration::from_millis(1500);
+
+/// Reads the configuration again, flags applied.
+pub type Reread = Arc<dyn Fn() -> Result<Config, Vec<Problem>> + Send + Sync>;
+
+/// What an agent is made of.
+pub struct Options {
+    /// In force at the start.
+    pub config: Config,
+    /// The configuration file to watch, whether it exists or not.
+    pub watch: Option<PathBuf>,
+    /// How to read it again.
+    pub reread: Reread,
+    /// The environment all roles begin with.
+    pub env: Env,
+    /// Wall time.
+    pub clock: Clock,
+    /// Metrics and logs.
+    pub telemetry: Telemetry,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Why an agent did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// An address cannot be bound.
+    Bind(BindError),
+    /// Token files that cannot be used.
+    Tokens(Vec<Problem>),
+    /// A role that is being resolved by whoever started this process.
+    Loop(Failure),
+}
+
+/// Variables that list what is being resolved by the processes above this one.
+pub const WALK: &str = "KEYFOB_WALK";
+
+/// What the sources of one role need; `process_timeout` of `None` lets a process run for as long as it likes.
+#[must_use]
+pub fn surroundings(
+    config: &Config,
+    env: &Env,
+    clock: &Clock,
+    process_timeout: Option<Duration>,
+) -> Surroundings {
+    let http = Client::new(clock.clone());
+    let attempt_timeout = config.refresh.attempt_timeout;
+    let walk = env.filled(WALK).map(|list| list.lines().map(str::to_owned).collect()).unwrap_or_default();
+    Surroundings {
+        clock: clock.clone(),
+        sts: Sts::new(attempt_timeout, http.clone().through(Proxies::from_env(env))),
+        http,
+        attempt_timeout,
+        process_timeout,
+        own: Arc::default(),
+        walk,
+    }
+}
+
+/// The environment that a role's chain sees.
+#[must_use]
+pub fn role_env(role: &Role, env: &Env) -> Env {
+    role.env.as_ref().map_or_else(|| env.clone(), |own| env.with(own))
+}
+
+/// A role's chain in that environment.
+#[must_use]
+pub fn chain(role: &Role, env: &Env, around: Arc<Surroundings>) -> Chain {
+    let clock = around.clock.clone();
+    let lineup = Botocore::new(role.clone(), role_env(role, env), around);
+    Chain::new(role.name.clone(), Box::new(lineup), clock)
+}
+
+/// An agent that listens and keeps.
+pub struct Agent {
+    shared: Arc<Shared>,
+    shutdown: Shutdown,
+    early: mpsc::UnboundedReceiver<&'static str>,
+    control: Control,
+    deadline: Option<Instant>,
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}
+
+/// How an agent ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// `startup.deadline` passed before every required role had credentials; these had none.
+    TooLate(Vec<Entry>),
+    /// A part of it ended by itself.
+    Broken(&'static str),
+}
+
+/// Tells a running agent what to do. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Control {
+    orders: mpsc::UnboundedSender<Order>,
+    stop: CancellationToken,
+}
+
+#[derive(Debug)]
+enum Order {
+    Reload,
+    Walk,
+}
+
+impl Control {
+    /// Reads the configuration again and walks every role (HUP).
+    pub fn reload(&self) {
+        let _gone = self.orders.send(Order::Reload);
+    }
+
+    /// Walks every role (USR1).
+    pub fn walk(&self) {
+        let _gone = self.orders.send(Order::Walk);
+    }
+
+    /// Ends the agent.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+/// Binds, opens token files and begins to keep every role.
+///
+/// # Errors
+/// What cannot be bound, opened or resolved at all. Nothing is left running then.
+pub fn start(options: Options) -> Result<Agent, StartError> {
+    let Options { config, watch, reread, env, clock, telemetry } = options;
+    refuse_loops(&config, &env)?;
+    let bound = server::bind(&config.listen).map_err(StartError::Bind)?;
+    let observers = telemetry.observers;
+    let admin = bound.admin_at.is_some();
+    let tokens = TokenFiles::open(&config.auth, &config.roles, admin, &env, observers.clone());
+    let tokens = tokens.map_err(StartError::Tokens)?;
+    let (shutdown, early) = Shutdown::new();
+    let (watcher, watching) = Watcher::new(clock.clone(), observers.clone());
+    shutdown.spawn("watcher", shutdown.stopping.clone(), watching);
+    let jumping = clock.clone();
+    shutdown.spawn("clock", shutdown.stopping.clone(), async move { jumping.watch_for_jumps().await });
+
+    let own = bound.credentials_at.iter().copied().chain(bound.admin_at).collect::<Vec<_>>();
+    let about = About {
+        credentials: bound.credentials_at.clone(),
+        admin: bound.admin_at,
+        token_file: tokens.main().to_owned(),
+        admin_token_file: tokens.admin().map(ToOwned::to_owned),
+    };
+    let deadline = config.startup.deadline.map(|deadline| Instant::now() + deadline);
+    let shared = Arc::new(Shared {
+        roster: Arc::default(),
+        access: tokens.access(),
+        hosts: config.listen.hosts.clone(),
+        clock: clock.clone(),
+        observers: observers.clone(),
+        render: telemetry.render,
+        problems: Arc::default(),
+        about,
+        started: AtomicBool::new(false),
+    });
+    let kept = BTreeMap::new();
+    let own = Arc::new(ArcSwap::from_pointee(own));
+    let mut house =
+        House { config, env, reread, own, watcher, tokens, kept, shared: Arc::clone(&shared), shutdown };
+    observers.observe(&Event::ConfigApplied(&house.config));
+    house.settle();
+    house.shared.observers.observe(&Event::Listening {
+        credentials: &shared.about.credentials,
+        admin: shared.about.admin,
+        token_file: &shared.about.token_file,
+    });
+    let shutdown = house.shutdown.clone();
+    bound.serve(&shared, &shutdown);
+    let (orders, ordered) = mpsc::unbounded_channel();
+    let control = Control { orders, stop: CancellationToken::new() };
+    shutdown.spawn("house", shutdown.stopping.clone(), house.run(ordered, watch));
+    Ok(Agent { shared, shutdown, early, control, deadline })
+}
+
+fn refuse_loops(config: &Config, env: &Env) -> Result<(), StartError> {
+    let walk: Vec<String> =
+        env.filled(WALK).map(|list| list.lines().map(str::to_owned).collect()).unwrap_or_default();
+    for role in &config.roles {
+        let (profile, _) = choose(role.profile.as_deref(), &role_env(role, env));
+        if let Some(failure) = looped(&walk, Some(&role.name), &profile) {
+            return Err(StartError::Loop(failure));
+        }
+    }
+    Ok(())
+}
+
+impl Agent {
+    /// Bound addresses and token files.
+    #[must_use]
+    pub fn about(&self) -> &About {
+        &self.shared.about
+    }
+
+    /// The roles as they are now.
+    #[must_use]
+    pub fn roster(&self) -> Arc<Roster> {
+        self.shared.roster.load_full()
+    }
+
+    /// Who may ask.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.shared.access.clone()
+    }
+
+    /// Tells it what to do, from elsewhere.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Serves until it is stopped, breaks, or misses its deadline; then ends every part in order.
+    pub async fn run(mut self) -> Ended {
+        let ended = tokio::select! {
+            () = self.control.stop.cancelled() => Ended::Stopped,
+            Some(part) = self.early.recv() => Ended::Broken(part),
+            late = missed(self.deadline, &self.shared) => Ended::TooLate(late),
+        };
+        let observers = self.shared.observers.clone();
+        self.shutdown.run(SHUTDOWN, |stage| observers.observe(&Event::Draining(stage))).await;
+        ended
+    }
+}
+
+/// Waits for the start-up deadline; returns if a required role has never had credentials by then.
+async fn missed(deadline: Option<Instant>, shared: &Shared) -> Vec<Entry> {
+    let Some(deadline) = deadline else { return std::future::pending().await };
+    tokio::time::sleep_until(deadline).await;
+    let roster = shared.roster.load_full();
+    let never = |entry: &&Entry| entry.role.required && entry.handle.load().bond.is_none();
+    let late: Vec<Entry> = roster.iter().filter(never).cloned().collect();
+    if late.is_empty() { std::future::pending().await } else { late }
+}
