@@ -6,7 +6,7 @@ export KEYFOB_REQUIRE_TOOLS = 1
 endif
 
 CARGO_DENY = 0.20.2
-DENY = $(shell cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY)' && echo cargo deny || echo build/tools/bin/cargo-deny)
+DENY := $(shell cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY)' && echo cargo deny || echo build/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
 .PHONY: help build release demo clients test fmt lint deny no-ring bench

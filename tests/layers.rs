@@ -32,6 +32,8 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("source", "report"),
     ("aws", "http"),
     ("aws", "report"),
+    ("http", "report"),
+    ("watcher", "event"),
     ("main", "cli"),
     ("cli", "demo"),
 ];
@@ -148,6 +150,9 @@ fn import_problems(source: &Source) -> BTreeSet<String> {
 }
 
 fn foreign_problems(source: &Source) -> BTreeSet<String> {
+    if source.is_test() {
+        return BTreeSet::new();
+    }
     let found = paths::paths(without_tests(paths::tokens(&source.text)), &source.module());
     let misplaced = |path: &paths::Path| {
         let (_, homes) = KEPT_TO.iter().find(|(name, _)| path[0] == *name)?;
