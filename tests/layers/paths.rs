@@ -39,7 +39,12 @@ pub fn without_tests(source: TokenStream) -> TokenStream {
 /// Whether somewhere in the tokens stands a call of this method.
 pub fn calls_method(source: TokenStream, method: &str) -> bool {
     let trees: Vec<TokenTree> = source.into_iter().collect();
-    let here = trees.windows(2).any(|two| is_mark(&two[0], '.') && is_word(&two[1], method));
+    let call = |three: &[TokenTree]| {
+        let arguments =
+            matches!(&three[2], TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis);
+        is_mark(&three[0], '.') && is_word(&three[1], method) && arguments
+    };
+    let here = trees.windows(3).any(call);
     here || trees.into_iter().any(|tree| match tree {
         TokenTree::Group(group) => calls_method(group.stream(), method),
         _ => false,
@@ -197,4 +202,5 @@ fn leaves_out_what_is_for_tests() {
 fn sees_method_calls_however_deep() {
     assert!(calls_method(tokens("fn f() { g(|x| h![x.expose()]) }"), "expose"));
     assert!(!calls_method(tokens("fn expose() {} // x.expose()"), "expose"));
+    assert!(!calls_method(tokens("fn f() { if listen.expose { expose(listen) } }"), "expose"), "a field");
 }
