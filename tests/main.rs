@@ -4,10 +4,11 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    clippy::print_stderr,
     reason = "a test may stop at the first surprise and runs on the host's clock; clippy's in-tests settings do not reach helper functions"
 )]
 #![expect(unreachable_pub, reason = "`pub` says what the support modules offer to the suites")]
 
 mod fake_aws;
+mod layers;
+mod sdk;
 mod support;

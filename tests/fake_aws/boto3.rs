@@ -1,7 +1,8 @@
 //! The real boto3 takes the fake for AWS, whichever way its credentials come.
 
 use super::signing::{KEY, SECRET};
-use crate::support::run::{skip, which};
+use crate::sdk::python;
+use crate::support::run::skip;
 use crate::support::{FakeAws, Run, TempHome};
 
 const WHO: &str = "
@@ -10,22 +11,13 @@ me = boto3.client('sts').get_caller_identity()
 print(me['Arn'], boto3.Session().get_credentials().access_key)
 ";
 
-/// The interpreter, when boto3 can be imported in a bare environment.
-fn python() -> Option<std::path::PathBuf> {
-    let python = which("python3");
-    let found = python.filter(|python| {
-        let probe = Run::new(python).args(["-c", "import boto3"]);
-        probe.run().code() == Some(0)
-    });
-    if found.is_none() {
-        skip("python3 with boto3 is not here");
-    }
-    found
-}
-
 fn who(aws: &FakeAws, home: &TempHome, more: &[(&str, &str)]) -> Option<(String, String)> {
+    if !python().is_file() {
+        skip("boto3 is not there; run `make clients`");
+        return None;
+    }
     // With an endpoint of its own, boto3's STS wants to be told a region.
-    let run = Run::new(python()?).args(["-c", WHO]).env("AWS_DEFAULT_REGION", "eu-west-1");
+    let run = Run::new(python()).args(["-c", WHO]).env("AWS_DEFAULT_REGION", "eu-west-1");
     let run = run.envs(aws.env()).envs(home.env()).envs(more.iter().copied());
     let done = run.run().expect_code(0);
     let (arn, key) = done.stdout.trim().split_once(' ').unwrap();

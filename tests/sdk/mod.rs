@@ -1,0 +1,119 @@
+//! The real SDKs as clients: where each one is, and how it runs with nothing but the variables it is given.
+//!
+//! `make clients` installs them under `build/`. One that is not there is a skip that is said, counted, and a failure
+//! where `KEYFOB_REQUIRE_TOOLS=1`.
+
+mod programs;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::run::skip;
+use crate::support::{Finished, Run, keyfob};
+
+/// A client of AWS that knows nothing of keyfob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sdk {
+    Boto3,
+    /// Version 1 of the AWS CLI.
+    Cli,
+    JavaScript,
+    Rust,
+}
+
+/// How long one call may take; a loop gets this on top of its own time.
+const BOUND: Duration = Duration::from_secs(60);
+
+impl Sdk {
+    pub const ALL: [Sdk; 4] = [Sdk::Boto3, Sdk::Cli, Sdk::JavaScript, Sdk::Rust];
+    /// Those that are programs of ours around an SDK, so that they can do more than one call.
+    pub const PROGRAMS: [Sdk; 3] = [Sdk::Boto3, Sdk::JavaScript, Sdk::Rust];
+
+    /// Who STS says this client is: `account` and `arn`. None: skipped.
+    #[track_caller]
+    pub fn identity<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+        self,
+        env: impl IntoIterator<Item = (N, V)>,
+    ) -> Option<Identity> {
+        let done = self.run(&["identity"], BOUND, env)?.expect_code(0);
+        let answer = done.json();
+        // The CLI prints STS's own fields.
+        let text = |ours: &str, theirs: &str| {
+            let field = answer.get(ours).or_else(|| answer.get(theirs));
+            field.and_then(Value::as_str).unwrap_or_else(|| panic!("no {ours}: {done:#?}")).to_owned()
+        };
+        Some(Identity { account: text("account", "Account"), arn: text("arn", "Arn") })
+    }
+
+    /// What its default chain finds: `AccessKeyId`, `account`, `expiration`. None: skipped.
+    #[track_caller]
+    pub fn credentials<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+        self,
+        env: impl IntoIterator<Item = (N, V)>,
+    ) -> Option<Value> {
+        Some(self.run(&["credentials"], BOUND, env)?.expect_code(0).json())
+    }
+
+    /// One client that asks STS again and again for so many seconds: `calls`, `failures`, `first`. None: skipped.
+    #[track_caller]
+    pub fn repeat<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+        self,
+        seconds: u64,
+        pause: Duration,
+        env: impl IntoIterator<Item = (N, V)>,
+    ) -> Option<Value> {
+        let (seconds_text, pause) = (seconds.to_string(), pause.as_millis().to_string());
+        let bound = BOUND + Duration::from_secs(seconds);
+        Some(self.run(&["loop", &seconds_text, &pause], bound, env)?.expect_code(0).json())
+    }
+
+    /// Runs it to its end; None when it is not there.
+    pub fn run<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+        self,
+        args: &[&str],
+        bound: Duration,
+        env: impl IntoIterator<Item = (N, V)>,
+    ) -> Option<Finished> {
+        let (program, ours) = self.command();
+        if !program.is_file() {
+            skip(&format!("{self:?} is not there: {}; run `make clients`", program.display()));
+            return None;
+        }
+        let run = Run::new(program).within(bound).envs(env);
+        let run = match self {
+            Sdk::Cli => run.args(["sts", "get-caller-identity", "--output", "json"]),
+            _ => run.args(ours).args(args),
+        };
+        Some(run.run())
+    }
+
+    /// The program, and the arguments that come first.
+    fn command(self) -> (PathBuf, Vec<PathBuf>) {
+        match self {
+            Sdk::Boto3 => (python(), vec![ours("tests/sdk/boto.py")]),
+            Sdk::Cli => (ours("build/venv/bin/aws"), vec![]),
+            Sdk::JavaScript => (ours("build/node"), vec![ours("tests/sdk/js/client.mjs")]),
+            // Cargo builds examples beside the binary, whenever it builds all tests.
+            Sdk::Rust => (keyfob().with_file_name("examples").join("rust-sdk-client"), vec![]),
+        }
+    }
+}
+
+/// STS's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub account: String,
+    pub arn: String,
+}
+
+/// The interpreter that has boto3 and the botocore that keyfob is compared with.
+pub fn python() -> PathBuf {
+    ours("build/venv/bin/python")
+}
+
+fn ours(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
