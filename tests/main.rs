@@ -10,4 +10,5 @@
 #![expect(unreachable_pub, reason = "`pub` says what the support modules offer to the suites")]
 
 mod fake_aws;
+mod network;
 mod support;
