@@ -11,5 +11,6 @@
 mod fake_aws;
 mod laws;
 mod layers;
+mod network;
 mod sdk;
 mod support;

@@ -7,6 +7,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::Place;
+use super::wire::Last;
 use crate::cause::{self, Cause};
 use crate::failure::{Failure, FailureKind};
 use crate::http::Broken;
@@ -25,9 +26,19 @@ pub(super) struct Asked<'a> {
 const QUOTED: usize = 400;
 
 impl Asked<'_> {
-    pub(super) fn late(&self, patience: Duration) -> Failure {
-        let sentence = format!("{}: no answer in {patience:?}", self.subject());
-        Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, sentence)
+    /// Time is over. The reason is that of the last try, if one came to its end.
+    pub(super) fn late(&self, patience: Duration, last: Option<Last>) -> Failure {
+        let failure = match last {
+            Some(Last::Broken(broken)) => broken.failure(&self.subject()),
+            Some(Last::Refused(status, Some(code))) => self.refused(status, &code, None),
+            Some(Last::Refused(status, None)) => self.garbled(status),
+            None => {
+                let sentence = format!("{}: no answer", self.subject());
+                Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, sentence)
+            }
+        };
+        let context = format!("{}; given up after {patience:?}", failure.context);
+        Failure { context, ..failure }
     }
 
     pub(super) fn failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure

@@ -212,10 +212,10 @@ const REFUSALS: [Refusal; 15] = [
         Misconfigured,
         1,
     ),
-    (400, "Throttling", "Rate exceeded", "STS-THROTTLE", Throttled, 3),
+    (400, "Throttling", "Rate exceeded", "STS-THROTTLE", Throttled, 5),
     (429, "Whatever", "", "STS-THROTTLE", Throttled, 1),
-    (500, "InternalFailure", "", "AWS-5XX", Unreachable, 3),
-    (503, "ServiceUnavailable", "", "AWS-5XX", Unreachable, 3),
+    (500, "InternalFailure", "", "AWS-5XX", Unreachable, 5),
+    (503, "ServiceUnavailable", "", "AWS-5XX", Unreachable, 5),
     (400, "SomethingNew", "of tomorrow", "UNKNOWN", Denied, 1),
 ];
 
@@ -279,7 +279,7 @@ async fn refusals_of_a_web_identity_have_their_causes() {
         sts.assume_role_with_web_identity(&web(), &at(&fake), &mut Notes::default()).await.unwrap_err();
     assert_eq!(
         (failure.cause.code, fake.heard().len()),
-        ("WI-JWKS", 3),
+        ("WI-JWKS", 5),
         "botocore tries this one again, too"
     );
 }
@@ -340,7 +340,7 @@ async fn what_cannot_be_reached_says_how_far_it_came() {
     let refused = format!("http://{}", closed());
     let cases = [
         (refused, "NET-REFUSED", FailureKind::Unreachable),
-        (format!("http://{silent}"), "KF-TIMEOUT", FailureKind::TimedOut),
+        (format!("http://{silent}"), "NET-TIMEOUT", FailureKind::TimedOut),
         ("http://no-such-name.invalid".to_owned(), "NET-DNS", FailureKind::Unreachable),
         ("http://bad host".to_owned(), "STS-VALIDATION", FailureKind::Misconfigured),
     ];
@@ -350,7 +350,7 @@ async fn what_cannot_be_reached_says_how_far_it_came() {
         let mut notes = Notes::default();
         let failure = sts.assume_role(&caller(None), &asked(), &place, &mut notes).await.unwrap_err();
         assert_eq!((failure.cause.code, failure.kind), (code, kind), "{failure}");
-        assert!(notes.calls.len() <= 3);
+        assert!(notes.calls.len() <= 5);
     };
     join_all(cases.map(ask)).await;
 }
@@ -376,4 +376,18 @@ async fn a_call_that_is_dropped_leaves_its_tries_in_the_notes() {
     let call = sts.assume_role(&caller, &asked, &place, &mut notes);
     assert!(timeout(Duration::from_millis(300), call).await.is_err());
     assert_eq!(notes.calls.len(), 1);
+}
+
+#[tokio::test]
+async fn when_time_is_over_the_last_try_says_why() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let fake = Fake::serving(move |_| match first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+        true => refused(503, "ServiceUnavailable", ""),
+        false => Reply::Hang,
+    });
+    let mut notes = Notes::default();
+    let sts = sts(Duration::from_millis(1500));
+    let failure = sts.assume_role(&caller(None), &asked(), &at(&fake), &mut notes).await.unwrap_err();
+    assert_eq!((failure.cause.code, failure.fact("status")), ("AWS-5XX", Some("503")), "{failure}");
+    assert!(failure.context.contains("given up after 1.5s"), "{failure}");
 }

@@ -33,7 +33,22 @@ pub(super) struct Wire<'n> {
     notes: &'n mut Notes,
 }
 
-type Tries = Arc<Mutex<Vec<Call>>>;
+type Tries = Arc<Mutex<Record>>;
+
+#[derive(Debug, Default)]
+struct Record {
+    calls: Vec<Call>,
+    last: Option<Last>,
+}
+
+/// How the last try ended that did.
+#[derive(Clone, Debug)]
+pub(super) enum Last {
+    /// With an error of AWS's: status, and its word where it had one.
+    Refused(u16, Option<String>),
+    /// Without an answer.
+    Broken(Broken),
+}
 
 impl<'n> Wire<'n> {
     pub(super) fn new(http: Client, operation: &'static str, notes: &'n mut Notes) -> Self {
@@ -47,12 +62,17 @@ impl<'n> Wire<'n> {
         let connector = SharedHttpConnector::new(connector);
         http_client_fn(move |_, _| connector.clone())
     }
+
+    /// What is known when time is over.
+    pub(super) fn last(&self) -> Option<Last> {
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner).last.clone()
+    }
 }
 
 impl Drop for Wire<'_> {
     fn drop(&mut self) {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        self.notes.calls.append(&mut tries);
+        self.notes.calls.append(&mut tries.calls);
     }
 }
 
@@ -69,7 +89,7 @@ impl HttpConnector for Connector {
         let connector = self.clone();
         HttpConnectorFuture::new(async move {
             let ask = connector.ask(&request)?;
-            let mut slip = Slip { notes: Notes::default(), tries: connector.tries };
+            let mut slip = Slip { notes: Notes::default(), last: None, tries: connector.tries };
             let outcome = connector.http.send(ask, &mut slip.notes).await;
             slip.complete(&outcome);
             outcome.map_err(error).and_then(response)
@@ -125,18 +145,24 @@ fn error(broken: Broken) -> ConnectorError {
 /// One try's line of the notes, kept even when the try is dropped half-way.
 struct Slip {
     notes: Notes,
+    last: Option<Last>,
     tries: Tries,
 }
 
 impl Slip {
     fn complete(&mut self, outcome: &Result<Answer, Broken>) {
-        let (Some(call), Ok(answer)) = (self.notes.calls.last_mut(), outcome) else { return };
+        let Some(call) = self.notes.calls.last_mut() else { return };
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(broken) => return self.last = Some(Last::Broken(broken.clone())),
+        };
         let said = |tag| answer.text().ok().and_then(|body| refusal::word_in(body, tag)).map(str::to_owned);
-        if answer.status >= 400 {
-            call.code = said("Code");
-        }
         if call.request_id.is_none() {
             call.request_id = said("RequestId");
+        }
+        if answer.status >= 400 {
+            call.code = said("Code");
+            self.last = Some(Last::Refused(answer.status, call.code.clone()));
         }
     }
 }
@@ -144,6 +170,7 @@ impl Slip {
 impl Drop for Slip {
     fn drop(&mut self) {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.append(&mut self.notes.calls);
+        tries.calls.append(&mut self.notes.calls);
+        tries.last = self.last.take().or_else(|| tries.last.take());
     }
 }
