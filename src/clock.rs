@@ -23,6 +23,13 @@ enum Wall {
     Test(Arc<watch::Sender<(SystemTime, Instant)>>),
 }
 
+/// `YYYY-MM-DDTHH:MM:SSZ`, fractions cut: never later than the truth.
+#[must_use]
+pub fn stamp(at: SystemTime) -> String {
+    let whole = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::MAX);
+    whole.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// How far wall and monotonic time may drift apart within a second before it counts as a jump.
 const TOLERANCE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! What is found and served: credentials, where they came from, and the names they are kept under.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::secret::Secret;
@@ -101,7 +102,7 @@ impl fmt::Display for AccountId {
 
 /// A configured name under which one set of credentials is kept: `[A-Za-z0-9._-]`, 1 to 64 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RoleName(Box<str>);
+pub struct RoleName(Arc<str>);
 
 impl RoleName {
     /// The name if it is one.

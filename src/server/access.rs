@@ -142,7 +142,9 @@ mod tests {
 
     use super::*;
 
-    fn status(uri: &str, fields: &[(&str, &str)]) -> u16 {
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+
+    fn status(uri: &str, fields: Fields<'_>) -> u16 {
         let mut request = Request::builder().uri(uri);
         for (name, value) in fields {
             request = request.header(*name, *value);
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn heads_are_judged_by_form_host_and_what_stands_between() {
-        let cases: [(&str, &[(&str, &str)], u16); 15] = [
+        let cases: [(&str, Fields<'_>, u16); 15] = [
             ("/", &[HOST], 200),
             ("/", &[], 403),
             ("/", &[HOST, HOST], 403),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::ACCEPT;
+use hyper::header::{ACCEPT, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::service::Service;
 use hyper::{Method, Request, StatusCode};
@@ -18,6 +18,7 @@ use super::status::{Explanation, ProblemStatus, RoleStatus, Status};
 use super::{Facts, Shared, access};
 use crate::credentials::RoleName;
 use crate::keeper::Handle;
+use crate::roster::Entry;
 
 /// How long `refresh` waits for a walk to end (contract 5).
 const LONGEST_WALK: Duration = Duration::from_secs(30);
@@ -108,7 +109,7 @@ impl Endpoint {
         if good { Ok(()) } else { Err(Refusal::token_wrong()) }
     }
 
-    fn entry(&self, name: &str) -> Result<crate::roster::Entry, Refusal> {
+    fn entry(&self, name: &str) -> Result<Entry, Refusal> {
         let roster = self.shared.roster.load();
         let names = || roster.iter().map(|entry| entry.role.name.as_str()).collect::<Vec<_>>().join(", ");
         let found = roster.find(name).cloned();
@@ -127,7 +128,7 @@ impl Endpoint {
 
     fn metrics(&self, head: &Parts) -> Reply {
         const OPEN: &str = "application/openmetrics-text";
-        let accepts = |value: &hyper::header::HeaderValue| value.to_str().is_ok_and(|v| v.contains(OPEN));
+        let accepts = |value: &HeaderValue| value.to_str().is_ok_and(|v| v.contains(OPEN));
         let open = head.headers.get_all(ACCEPT).iter().any(accepts);
         let body = (self.shared.render)(open, self.shared.clock.now());
         let kind = if open {
@@ -201,10 +202,10 @@ impl<'a> Route<'a> {
             "/metrics" => Self::Metrics,
             "/status" => Self::Status,
             _ => {
+                let path = path.strip_suffix('/').unwrap_or(path);
                 let explain = path.strip_prefix("/v1/explain/").map(Self::Explain);
-                explain
-                    .or_else(|| path.strip_prefix("/v1/refresh/").map(Self::Refresh))
-                    .unwrap_or(Self::Nothing)
+                let refresh = || path.strip_prefix("/v1/refresh/").map(Self::Refresh);
+                explain.or_else(refresh).unwrap_or(Self::Nothing)
             }
         }
     }

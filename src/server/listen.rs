@@ -36,6 +36,8 @@ const BACKLOG: u32 = 1024;
 const LARGEST_HEAD: usize = 16 * 1024;
 /// For a whole head; also the longest a connection may idle (contract 3).
 const HEAD_TIME: Duration = Duration::from_secs(30);
+/// Until a client that does not read its answer is cut off: it holds a connection that others need.
+const WRITE_TIME: Duration = Duration::from_secs(30);
 /// Until accepting is tried again when the process has run out of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -120,8 +122,11 @@ fn open(address: SocketAddr, ttl: Option<u32>) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for the connections of the agent before.
     socket.set_reuseaddr(true)?;
+    // What follows is inherited by every connection, and set before listening so that the first packet has it too.
+    // Answers are small and whole: waiting for more to send with them only delays them.
+    socket.set_nodelay(true)?;
+    SockRef::from(&socket).set_tcp_user_timeout(Some(WRITE_TIME))?;
     if let Some(ttl) = ttl.filter(|_| !address.ip().is_loopback()) {
-        // Inherited by every connection; set before listening so that the very first packet has it too.
         let socket = SockRef::from(&socket);
         if address.is_ipv6() {
             socket.set_unicast_hops_v6(ttl)?;
@@ -202,8 +207,6 @@ impl Door {
     {
         match Arc::clone(&self.room).try_acquire_owned() {
             Ok(place) => {
-                // Answers are small and whole: waiting for more to send with them only delays them.
-                let _slower = stream.set_nodelay(true);
                 self.shutdown.spawn_short(self.clone().converse(stream, service, place));
             }
             Err(_) => self.turn_away(stream),
@@ -260,6 +263,33 @@ async fn say_full(mut stream: TcpStream) -> io::Result<()> {
 fn of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(ip: &str) -> TcpListener {
+        open(SocketAddr::new(ip.parse().unwrap(), 0), Some(1)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn answers_leave_other_listeners_than_loopback_with_the_ttl() {
+        let (near, all) = (socket("127.0.0.1"), socket("0.0.0.0"));
+        assert_ne!(SockRef::from(&near).ttl_v4().unwrap(), 1);
+        assert_eq!(SockRef::from(&all).ttl_v4().unwrap(), 1);
+        let client = TcpStream::connect(("127.0.0.1", all.local_addr().unwrap().port())).await.unwrap();
+        let (accepted, _) = all.accept().await.unwrap();
+        let accepted_socket = SockRef::from(&accepted);
+        assert_eq!(accepted_socket.ttl_v4().unwrap(), 1);
+        assert!(accepted_socket.tcp_nodelay().unwrap());
+        assert_eq!(accepted_socket.tcp_user_timeout().unwrap(), Some(WRITE_TIME));
+        drop(client);
+        match std::net::TcpListener::bind("[::1]:0") {
+            Ok(_) => assert_eq!(SockRef::from(&socket("::")).unicast_hops_v6().unwrap(), 1),
+            Err(error) => eprintln!("skipped: no IPv6 here: {error}"),
+        }
+    }
 }
 
 /// Finds who listens on an address, in `/proc`.

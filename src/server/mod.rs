@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use hyper::StatusCode;
@@ -30,14 +30,12 @@ use crate::config::Problem;
 use crate::credentials::RoleName;
 use crate::event::{Event, Observe, Observers};
 use crate::report::Served;
-use crate::roster::Roster;
+use crate::roster::{Entry, Roster};
+use crate::telemetry::Render;
 
 pub use access::Access;
 pub use listen::{BindError, Bound, Owner, bind};
 pub use token_file::TokenFiles;
-
-/// Writes all metrics: OpenMetrics when `true`, else Prometheus text 0.0.4; as of a time.
-pub type Render = Arc<dyn Fn(bool, SystemTime) -> String + Send + Sync>;
 
 /// What both listeners share.
 pub struct Shared {
@@ -92,7 +90,7 @@ impl Shared {
         self.required(|entry| entry.handle.load().usable(now).is_some())
     }
 
-    fn required(&self, fine: impl Fn(&crate::roster::Entry) -> bool) -> Vec<RoleName> {
+    fn required(&self, fine: impl Fn(&Entry) -> bool) -> Vec<RoleName> {
         let roster = self.roster.load();
         let lacking = roster.iter().filter(|entry| entry.role.required && !fine(entry));
         lacking.map(|entry| entry.role.name.clone()).collect()
@@ -118,5 +116,5 @@ impl Shared {
 struct Facts {
     role: Option<RoleName>,
     refused: &'static str,
-    left: Option<std::time::Duration>,
+    left: Option<Duration>,
 }

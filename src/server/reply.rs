@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cause::{self, Cause};
+use crate::clock::stamp;
 use crate::credentials::{Credentials, RoleName};
 use crate::failure::Failure;
 use crate::keeper::{Snapshot, Usable};
@@ -81,13 +81,6 @@ fn document(credentials: &Credentials, expires: SystemTime) -> Bytes {
     let bytes = serde_json::to_vec(&document).unwrap_or_default();
     // Boxed, so that no spare capacity is kept for as long as the credentials live.
     bytes.into_boxed_slice().into()
-}
-
-/// `YYYY-MM-DDTHH:MM:SSZ`, fractions cut: never later than the truth.
-#[must_use]
-pub(super) fn stamp(at: SystemTime) -> String {
-    let whole = Timestamp::try_from(at).unwrap_or(Timestamp::MAX);
-    whole.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Why a request is not answered with what it asked for.

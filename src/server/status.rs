@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::reply::stamp;
+use crate::clock::stamp;
 use crate::config::Problem;
 use crate::credentials::RoleName;
 use crate::failure::Failure;

@@ -302,7 +302,8 @@ async fn refusals_come_in_the_order_of_the_contract() {
     let body = ("Content-Length", "1");
     let us = ("User-Agent", "keyfob/0.1.0");
     let (app, nowhere) = ("/v1/credentials/app", "/nowhere");
-    let cases: Vec<(&str, &str, Vec<(&str, &str)>, u16, &str)> = vec![
+    type Case<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>, u16, &'a str);
+    let cases: Vec<Case<'_>> = vec![
         ("GET", app, vec![far, via, body], 403, "KF-HOST"),
         ("GET", app, vec![HOST, via, body], 403, "KF-HOST"),
         ("GET", app, vec![HOST, body], 413, "KF-REQUEST"),

@@ -1,10 +1,22 @@
 //! Turns events into metrics and log lines: the only place that knows either.
 
+mod exposition;
+mod family;
+pub mod logs;
+pub mod metrics;
+mod names;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::event::Observers;
+use crate::clock::Clock;
+use crate::event::{Observe, Observers};
+
+pub use logs::Logs;
+pub use metrics::Metrics;
 
 /// Writes all metrics: OpenMetrics when `true`, else Prometheus text 0.0.4; as of a time.
 pub type Render = Arc<dyn Fn(bool, SystemTime) -> String + Send + Sync>;
@@ -21,4 +33,14 @@ impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Telemetry").field("observers", &self.observers).finish_non_exhaustive()
     }
+}
+
+/// Metrics and logs of one agent. Where the log goes is [`logs::install`]'s business, once a process.
+#[must_use]
+pub fn build(clock: Clock) -> Telemetry {
+    let metrics = Arc::new(Metrics::new(clock));
+    let logs = Arc::new(Logs::default());
+    let all: Vec<Arc<dyn Observe>> = vec![Arc::clone(&metrics) as Arc<dyn Observe>, logs];
+    let render: Render = Arc::new(move |open, now| metrics.render(open, now));
+    Telemetry { observers: Observers::new(all), render }
 }

@@ -1,0 +1,264 @@
+//! Says in the log what happens: one line an event, changes aloud, repeats at debug.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Level, debug, enabled, info, warn};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+
+use crate::cause;
+use crate::clock::stamp;
+use crate::config::{LogFormat, LogLevel, Problem, Telemetry};
+use crate::credentials::RoleName;
+use crate::event::{Event, Observe};
+use crate::failure::Failure;
+use crate::report::{Resolution, Served, Standing, Verdict};
+use crate::shutdown::Stage;
+
+/// All lines of ours carry this target; everybody else's are bridged at warn.
+const OURS: &str = "keyfob";
+
+/// Sends the log of this process to stderr, from now on. `ansi` is whether text may be coloured. Called twice, the
+/// first call stands.
+pub fn install(settings: &Telemetry, ansi: bool) {
+    let json = match settings.log_format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let dispatch = dispatch(settings.log_level, json, ansi, std::io::stderr);
+    let _first_stands = tracing::dispatcher::set_global_default(dispatch);
+}
+
+/// A log that goes to `writer`.
+pub(super) fn dispatch<W>(level: LogLevel, json: bool, ansi: bool, writer: W) -> Dispatch
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let ours = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let filter = Targets::new().with_target(OURS, ours).with_default(ours.min(LevelFilter::WARN));
+    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(writer);
+    if json {
+        let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+        Dispatch::new(tracing_subscriber::registry().with(lines.with_filter(filter)))
+    } else {
+        Dispatch::new(tracing_subscriber::registry().with(lines.with_ansi(ansi).with_filter(filter)))
+    }
+}
+
+/// Writes events to the log.
+#[derive(Debug, Default)]
+pub struct Logs {
+    /// What was last said of each role, to tell a change from a repeat.
+    told: Mutex<BTreeMap<RoleName, Told>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Told {
+    cause: Option<&'static str>,
+    extended: bool,
+}
+
+impl Logs {
+    fn judged(&self, walk: &Resolution, verdict: &Verdict, standing: &Standing) {
+        let line = Line::of(walk, standing);
+        match verdict {
+            Verdict::Adopt | Verdict::Unchanged => {
+                let before = self.tell(&walk.role, Told { cause: None, extended: standing.extended });
+                line.good(verdict, before.cause.is_some());
+                if standing.extended && !before.extended {
+                    line.bad("served past their expiry", extended());
+                }
+            }
+            Verdict::Confirm(_) => line.noted("a better source has credentials: asking it once more"),
+            Verdict::Wait => line.repeated("an input is being written: waiting for it to settle", None),
+            Verdict::Refuse(failure) | Verdict::Drop(failure) | Verdict::Fail(failure) => {
+                let cause = Some(failure.cause.code);
+                let before = self.tell(&walk.role, Told { cause, extended: standing.extended });
+                let what = line.what(verdict);
+                if matches!(verdict, Verdict::Drop(_)) || before.cause != cause {
+                    line.bad(what, failure.into());
+                } else {
+                    line.repeated(what, Some(failure));
+                }
+                if standing.extended && !before.extended {
+                    line.bad("served past their expiry", extended());
+                }
+            }
+        }
+    }
+
+    /// Notes what is said now; returns what was said before.
+    fn tell(&self, role: &RoleName, now: Told) -> Told {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(role.clone(), now).unwrap_or_default()
+    }
+
+    fn removed(&self, role: &RoleName) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(role);
+        info!(target: OURS, %role, "the role is gone from the configuration");
+    }
+}
+
+/// A cause with the sentence that goes with it.
+struct Why<'a> {
+    code: &'static str,
+    sentence: &'a str,
+    fix: &'static str,
+}
+
+impl<'a> From<&'a Failure> for Why<'a> {
+    fn from(failure: &'a Failure) -> Self {
+        let fix = failure.cause.fix.first().copied().unwrap_or_default();
+        Self { code: failure.cause.code, sentence: &failure.context, fix }
+    }
+}
+
+fn extended() -> Why<'static> {
+    let cause = &cause::IMDS_EXPIRED;
+    let sentence = "the metadata service is down; the last credentials stay in use";
+    Why { code: cause.code, sentence, fix: cause.fix.first().copied().unwrap_or_default() }
+}
+
+/// What every line about a walk carries.
+struct Line<'a> {
+    role: &'a str,
+    trigger: &'a str,
+    source: Option<&'a str>,
+    trace_id: String,
+    key: Option<&'a str>,
+    expires_at: Option<String>,
+    next: Option<String>,
+    available: bool,
+    long_term: bool,
+}
+
+impl<'a> Line<'a> {
+    fn of(walk: &'a Resolution, standing: &'a Standing) -> Self {
+        let ended: SystemTime = walk.started + walk.took;
+        Self {
+            role: walk.role.as_str(),
+            trigger: walk.trigger.as_str(),
+            source: walk.attempts.last().map(|attempt| attempt.source.as_str()),
+            trace_id: walk.trace.to_string(),
+            key: standing.key_suffix.as_deref(),
+            expires_at: standing.expires_at.map(stamp),
+            next: standing.next.map(stamp),
+            available: standing.available(ended),
+            long_term: standing.long_term,
+        }
+    }
+
+    fn good(&self, verdict: &Verdict, recovered: bool) {
+        match (verdict, recovered) {
+            (Verdict::Adopt, _) => self.noted("credentials adopted"),
+            (_, true) => self.noted("the source answers again"),
+            (_, false) => self.repeated("the source has no newer credentials yet", None),
+        }
+        // Each adoption says it again: whoever reads the log of a day must meet it.
+        if self.long_term && matches!(verdict, Verdict::Adopt) {
+            let cause = &cause::KF_STATIC;
+            let fix = cause.fix.first().copied().unwrap_or_default();
+            self.bad("bare long-term keys", Why { code: cause.code, sentence: cause.why, fix });
+        }
+    }
+
+    /// What a failed walk means for those who ask now.
+    fn what(&self, verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::Drop(_) => "credentials dropped",
+            Verdict::Refuse(_) if self.available => "an answer was refused, what is held stays",
+            _ if self.available => "refresh failed, what is held stays",
+            _ => "no credentials",
+        }
+    }
+
+    fn noted(&self, what: &str) {
+        let Self { role, trigger, source, trace_id, key, expires_at, next, .. } = self;
+        let (expires_at, next) = (expires_at.as_deref(), next.as_deref());
+        info!(target: OURS, role, source, trigger, key, expires_at, next, trace_id, "{what}");
+    }
+
+    fn bad(&self, what: &str, why: Why<'_>) {
+        let Self { role, trigger, source, trace_id, expires_at, next, .. } = self;
+        let (expires_at, next) = (expires_at.as_deref(), next.as_deref());
+        let Why { code: cause, sentence, fix } = why;
+        warn!(target: OURS, role, source, cause, trigger, expires_at, next, trace_id, fix, "{what}: {sentence}");
+    }
+
+    fn repeated(&self, what: &str, failure: Option<&Failure>) {
+        let Self { role, trigger, source, trace_id, expires_at, next, .. } = self;
+        let (expires_at, next) = (expires_at.as_deref(), next.as_deref());
+        let cause = failure.map(|failure| failure.cause.code);
+        let sentence = failure.map(|failure| failure.context.as_str()).unwrap_or_default();
+        debug!(target: OURS, role, source, cause, trigger, expires_at, next, trace_id, sentence, "{what}");
+    }
+}
+
+impl Observe for Logs {
+    fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::Served(served) => request(served),
+            Event::Judged { resolution, verdict, standing } => self.judged(resolution, verdict, standing),
+            Event::RoleRemoved(role) => self.removed(role),
+            Event::Listening { credentials, admin, token_file } => {
+                let credentials_address =
+                    credentials.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+                let admin_address = admin.map(|address| address.to_string());
+                let token_file = token_file.display().to_string();
+                info!(target: OURS, credentials_address, admin_address, token_file, "listening");
+            }
+            Event::Resolving(role) => debug!(target: OURS, %role, "asking the chain"),
+            Event::ConnectionRejected(reason) => debug!(target: OURS, reason, "connection rejected"),
+            Event::InputChanged(path) => debug!(target: OURS, path = %path.display(), "an input changed"),
+            Event::WatchDegraded(why) => {
+                warn!(target: OURS, why, "no file events: every file is looked at each 30 s instead");
+            }
+            Event::WatchRestored => info!(target: OURS, "file events are delivered again"),
+            Event::TokenWritten(path) => info!(target: OURS, path = %path.display(), "token file written"),
+            Event::ConfigApplied(config) => {
+                info!(target: OURS, roles = config.roles.len(), "configuration in force");
+            }
+            Event::ConfigRejected(problems) => rejected(problems),
+            Event::ClockJumped => info!(target: OURS, "the wall clock was set, or the host slept"),
+            Event::Draining(stage) => info!(target: OURS, stage = word(*stage), "shutting down"),
+        }
+    }
+}
+
+/// On every request: nothing is formatted unless somebody reads it.
+fn request(served: &Served) {
+    if !enabled!(target: OURS, Level::DEBUG) {
+        return;
+    }
+    let Served { handler, role, status, refused, took, .. } = served;
+    let role = role.as_ref().map(RoleName::as_str);
+    let refused = (!refused.is_empty()).then_some(*refused);
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    debug!(target: OURS, handler, role, status, refused, micros, "request answered");
+}
+
+fn rejected(problems: &[Problem]) {
+    let list = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    warn!(target: OURS, problems = list, "configuration refused, the one before stays in force");
+}
+
+fn word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Lame => "lame",
+        Stage::Closing => "closing",
+        Stage::Stopping => "stopping",
+        Stage::Flushing => "flushing",
+    }
+}
