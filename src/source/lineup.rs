@@ -284,3 +284,6 @@ fn unbuilt(kind: SourceKind, name: &str, profile: Option<&Profile>, signs: &[&st
     let context = format!("{setting}: profile {name} has {key}: {kind} is not supported yet");
     Arc::new(Settled::new(kind, Failure::misconfigured(&cause::PROFILE_UNSUPPORTED, context)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ pub mod profile;
 pub mod session;
 pub mod settled;
 pub mod statics;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod web_identity;
 

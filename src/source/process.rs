@@ -266,7 +266,11 @@ fn credentials(stdout: &[u8], account: Option<&str>) -> Result<Credentials, Stri
         ),
         None => None,
     };
-    let own = optional(&mut said, "AccountId")?.filter(|id| !id.is_empty());
+    let own = match said.remove("AccountId") {
+        Some(Value::String(id)) if !id.is_empty() => Some(id),
+        Some(Value::Number(id)) => Some(id.to_string()),
+        _ => None,
+    };
     Ok(Credentials {
         access_key_id: required(&mut said, "AccessKeyId")?,
         secret_access_key: Secret::new(required(&mut said, "SecretAccessKey")?),
@@ -339,11 +343,223 @@ fn masked(line: &str) -> String {
     out
 }
 
-/// Long enough for a secret, with digits and both cases: what a path or a word rarely has and a key always does.
+/// A key id, or what is long and mixed enough for a secret: paths and words rarely are, keys always.
 fn random_looking(run: &str) -> bool {
     let has = |test: fn(&u8) -> bool| run.as_bytes().iter().any(test);
-    run.len() >= 20
-        && has(u8::is_ascii_digit)
-        && has(u8::is_ascii_uppercase)
-        && (run.len() >= 64 || has(u8::is_ascii_lowercase))
+    let mixed = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
+    let key_id = run.len() >= 16 && ["AKIA", "ASIA"].iter().any(|start| run.starts_with(start));
+    key_id
+        || (run.len() >= 20 && mixed && has(u8::is_ascii_digit))
+        || (run.len() >= 40 && mixed)
+        || run.len() >= 100
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::profile::ini::Ini;
+    use super::super::testing::{Home, surroundings};
+    use super::*;
+
+    const GOOD: &str = r#"{"Version": 1, "AccessKeyId": "ASIAPROC", "SecretAccessKey": "s3cret"}"#;
+
+    fn process(home: &Home, command: &str, limit: Option<Duration>) -> Process {
+        let command = command.replace("HOME", home.path("").to_str().unwrap());
+        let text = format!("[p]\ncredential_process = {command}\n");
+        let ini = Ini::parse(text.as_bytes()).unwrap();
+        let profile = Profile::of(ini.section("p").unwrap(), &Arc::from(Path::new("config")));
+        let around = Arc::new(Surroundings { process_timeout: limit, ..surroundings() });
+        Process::of("p", &profile, &home.env(), vec!["role:r".into(), "profile:p".into()], &around).unwrap()
+    }
+
+    async fn run(home: &Home, command: &str) -> Result<Credentials, Failure> {
+        process(home, command, Some(Duration::from_secs(20))).fetch(&mut Notes::default()).await
+    }
+
+    #[tokio::test]
+    async fn words_are_split_and_nothing_is_expanded() {
+        let home = Home::with("", "");
+        let found = run(&home, &format!("printf '{GOOD}'")).await.unwrap();
+        assert_eq!(found.access_key_id, "ASIAPROC");
+        let failure = run(&home, "printf %s $PATH | cat").await.unwrap_err();
+        assert_eq!(failure.cause.code, "PROC-JSON");
+    }
+
+    #[tokio::test]
+    async fn the_child_sees_the_roles_environment_the_walk_and_no_input() {
+        let mut home = Home::with("", "");
+        home.set("OWN", "value");
+        home.write("look", "cat; printenv OWN KEYFOB_WALK > HOME/seen; env | wc -l >> HOME/seen\n");
+        let mut expected = home.env().iter().count() + 1;
+        run(&home, "sh HOME/look").await.unwrap_err();
+        let seen = std::fs::read_to_string(home.path("seen")).unwrap();
+        let lines: Vec<&str> = seen.lines().collect();
+        assert_eq!(lines[..3], ["value", "role:r", "profile:p"]);
+        // KEYFOB_WALK takes two lines; the shell adds PWD and its like.
+        expected += 1;
+        assert!((expected..expected + 4).contains(&lines[3].trim().parse().unwrap()), "{seen}");
+    }
+
+    #[tokio::test]
+    async fn a_failed_process_is_quoted_without_its_secrets() {
+        let home = Home::with("", "");
+        home.write(
+            "fail",
+            "printf 'no session\\033[31m for you\\n{\"SecretAccessKey\": \"wJalrXUtnFEMI\"}\\n' >&2\n\
+             echo 'key ASIAIOSFODNN7EXAMPLE, wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' >&2; exit 3\n",
+        );
+        let failure = run(&home, "sh HOME/fail").await.unwrap_err();
+        assert_eq!((failure.kind, failure.cause.code), (FailureKind::Denied, "PROC-EXIT"));
+        assert_eq!(failure.fact("exit"), Some("exit status: 3"));
+        let said = failure.fact("stderr").unwrap();
+        assert_eq!(said, "no session [31m for you\n{\"SecretAccessKey…\nkey …, …");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_started_is_said() {
+        let home = Home::with("", "");
+        home.write("plain", "x");
+        let plain = home.path("plain").to_str().unwrap().to_owned();
+        for (command, code, says) in [
+            ("/no/such/helper --x", "PROC-START", "`/no/such/helper` does not exist"),
+            ("no-such-helper", "PROC-START", "`no-such-helper` is nowhere in PATH"),
+            (plain.as_str(), "PROC-START", "may not be executed"),
+            ("~/helper", "PROC-START", "`~/helper` does not exist"),
+            ("", "PROC-START", "is empty"),
+            ("helper 'x", "PROC-QUOTE", "quote"),
+        ] {
+            let failure = run(&home, command).await.unwrap_err();
+            assert_eq!((failure.kind, failure.cause.code), (FailureKind::Misconfigured, code), "{command}");
+            assert!(failure.context.contains(says), "{}", failure.context);
+            assert!(failure.context.starts_with("config:2: credential_process of profile p"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_cut_off() {
+        let home = Home::with("", "");
+        let failure = run(&home, "yes").await.unwrap_err();
+        assert_eq!(failure.cause.code, "PROC-JSON");
+        assert!(failure.context.contains("more than 64 KiB"), "{}", failure.context);
+        home.write("loud", &format!("yes | head -c 1000000 >&2; printf '{GOOD}'"));
+        assert!(run(&home, "sh HOME/loud").await.is_ok(), "stderr may be long");
+    }
+
+    /// The state letter of a process; `None` when it is gone.
+    fn state(pid: &str) -> Option<char> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).ok()?;
+        stat.rsplit(") ").next()?.chars().next()
+    }
+
+    async fn gone(pid: &str) -> bool {
+        for _ in 0..100 {
+            if matches!(state(pid), None | Some('Z' | 'X')) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    async fn child_of(home: &Home) -> String {
+        loop {
+            match std::fs::read_to_string(home.path("pid")) {
+                Ok(text) if text.ends_with('\n') => return text,
+                _ => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hung_process_is_ended_with_all_it_started() {
+        let home = Home::with("", "");
+        home.write("hang", "sleep 600 & echo $! > HOME/pid; wait\n");
+        let hung = process(&home, "sh HOME/hang", Some(Duration::from_millis(500)));
+        let failure = hung.fetch(&mut Notes::default()).await.unwrap_err();
+        assert_eq!((failure.kind, failure.cause.code), (FailureKind::TimedOut, "PROC-TIMEOUT"));
+        assert!(gone(&child_of(&home).await).await);
+    }
+
+    #[tokio::test]
+    async fn a_fetch_given_up_leaves_nothing_behind() {
+        let home = Home::with("", "");
+        home.write("hang", "sleep 600 & echo $! > HOME/pid; echo $$ > HOME/own; wait\n");
+        let hung = process(&home, "sh HOME/hang", Some(Duration::from_secs(600)));
+        let mut notes = Notes::default();
+        let pid = tokio::select! {
+            _ = hung.fetch(&mut notes) => panic!("it hangs"),
+            pid = child_of(&home) => pid,
+        };
+        assert!(gone(&pid).await);
+        let own = std::fs::read_to_string(home.path("own")).unwrap_or_default();
+        assert!(own.is_empty() || gone(&own).await);
+    }
+
+    #[tokio::test]
+    async fn without_a_deadline_the_process_shares_our_group() {
+        let home = Home::with("", "");
+        home.write("group", &format!("cut -d' ' -f5 /proc/$$/stat > HOME/group-seen; printf '{GOOD}'"));
+        process(&home, "sh HOME/group", None).fetch(&mut Notes::default()).await.unwrap();
+        let ours = nix::unistd::getpgrp().to_string();
+        assert_eq!(std::fs::read_to_string(home.path("group-seen")).unwrap().trim(), ours);
+    }
+
+    /// Each row was compared with `ProcessProvider` of botocore 1.43.11, but for the empty keys, which it serves.
+    #[test]
+    fn output_is_read_as_botocore_reads_it() {
+        let told = |text: &str| credentials(text.as_bytes(), Some("999")).map(|found| found.access_key_id);
+        let keys = r#""AccessKeyId": "K", "SecretAccessKey": "S""#;
+        for good in [
+            format!("{{\"Version\": 1, {keys}}}"),
+            format!(" \n{{\"Version\": 1.0, {keys}}}\n"),
+            format!("{{\"Version\": true, {keys}, \"SessionToken\": null}}"),
+            format!("{{\"Version\": 2, \"Version\": 1, {keys}, \"More\": []}}"),
+            format!("{{\"Version\": 1, {keys}, \"Expiration\": \"2030-01-31T12:00:00+00:00\"}}"),
+        ] {
+            assert_eq!(told(&good).as_deref(), Ok("K"), "{good}");
+        }
+        for bad in [
+            String::new(),
+            "null".to_owned(),
+            "[1]".to_owned(),
+            format!("{{{keys}}}"),
+            format!("{{\"Version\": 2, {keys}}}"),
+            format!("{{\"Version\": \"1\", {keys}}}"),
+            format!("{{\"Version\": 1, {keys}}} more"),
+            format!("\u{feff}{{\"Version\": 1, {keys}}}"),
+            "{\"Version\": 1, \"AccessKeyId\": \"K\"}".to_owned(),
+            "{\"Version\": 1, \"SecretAccessKey\": \"S\"}".to_owned(),
+            "{\"Version\": 1, \"accesskeyid\": \"K\", \"SecretAccessKey\": \"S\"}".to_owned(),
+            format!("{{\"Version\": 1, {keys}, \"Expiration\": \"soon\"}}"),
+            format!("{{\"Version\": 1, {keys}, \"Expiration\": \"2030-01-31T12:00:00\"}}"),
+            "{\"Version\": 1, \"AccessKeyId\": \"\", \"SecretAccessKey\": \"S\"}".to_owned(),
+        ] {
+            assert!(told(&bad).is_err(), "{bad}");
+        }
+        assert!(credentials(b"{\"Version\": 1, \"AccessKeyId\": \"\xff\"}", None).is_err());
+    }
+
+    #[test]
+    fn the_account_is_the_processes_own_or_the_profiles() {
+        let account = |own: &str| {
+            let text = format!("{{\"Version\":1,\"AccessKeyId\":\"K\",\"SecretAccessKey\":\"S\"{own}}}");
+            credentials(text.as_bytes(), Some("999")).unwrap().account_id.unwrap().to_string()
+        };
+        assert_eq!(account(",\"AccountId\":\"111\""), "111");
+        assert_eq!(account(",\"AccountId\":\"\""), "999");
+        assert_eq!(account(",\"AccountId\":null"), "999");
+        assert_eq!(account(",\"AccountId\":111"), "111");
+        assert_eq!(account(""), "999");
+    }
+
+    #[test]
+    fn paths_and_plain_words_stay_readable() {
+        for line in
+            ["/opt/vendor/libexec/credential-helper-for-everybody: no such file", "error 403: Forbidden"]
+        {
+            assert_eq!(masked(line), line);
+        }
+        assert_eq!(masked("session_token=abc def"), "session_token…");
+    }
 }

@@ -241,7 +241,7 @@ fn is_host_label(region: &str) -> bool {
 /// The name that differs least, if it differs little.
 fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let folded = wanted.trim().to_lowercase();
-    let allowed = (folded.chars().count() / 3).clamp(1, 3);
+    let allowed = (folded.chars().count() / 2).clamp(1, 3);
     let near = names.map(|name| (distance(&folded, &name.to_lowercase()), name));
     near.filter(|(apart, _)| *apart <= allowed).min_by_key(|(apart, _)| *apart).map(|(_, name)| name)
 }
