@@ -9,6 +9,7 @@
 #![expect(unreachable_pub, reason = "`pub` says what the support modules offer to the suites")]
 
 mod agent;
+mod catalogue;
 mod fake_aws;
 mod laws;
 mod layers;
