@@ -42,6 +42,7 @@ impl TempHome {
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
+        super::leaks::secrets_of_file(text);
         fs::write(&path, text).unwrap();
         path
     }
@@ -51,6 +52,7 @@ impl TempHome {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let beside = path.with_extension("being-written");
+        super::leaks::secrets_of_file(text);
         fs::write(&beside, text).unwrap();
         fs::rename(&beside, &path).unwrap();
         path

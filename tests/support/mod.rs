@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod home;
+pub mod leaks;
 pub mod raw;
 pub mod run;
 pub mod running;

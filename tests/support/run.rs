@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::leaks;
+
 const BOUND: Duration = Duration::from_secs(60);
 
 /// The binary under test.
@@ -44,8 +46,8 @@ pub fn skip(why: &str) {
 
 /// A program about to run. Its environment is empty but for what is given here.
 pub struct Run {
-    program: OsString,
-    args: Vec<OsString>,
+    pub(super) program: OsString,
+    pub(super) args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     dir: Option<PathBuf>,
     stdin: Vec<u8>,
@@ -88,6 +90,7 @@ impl Run {
     }
 
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Run {
+        leaks::secret_variable(&name.as_ref().to_string_lossy(), &value.as_ref().to_string_lossy());
         let pair = (name.as_ref().to_owned(), value.as_ref().to_owned());
         self.env.push(pair);
         self
@@ -147,13 +150,14 @@ impl Run {
         if status.is_none() {
             let _ = killpg(group, Signal::SIGKILL);
         }
-        Finished {
-            status,
-            stdout: text(&stdout, group),
-            stderr: text(&stderr, group),
-            took: started.elapsed(),
-        }
+        let (stdout, stderr) = (text(&stdout, group), text(&stderr, group));
+        leaks::look_at_program(Path::new(&self.program), &words(&self.args), &stdout, &stderr);
+        Finished { status, stdout, stderr, took: started.elapsed() }
     }
+}
+
+pub(super) fn words(args: &[OsString]) -> Vec<String> {
+    args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
 }
 
 impl Finished {

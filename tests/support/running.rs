@@ -22,6 +22,7 @@ pub struct Running {
     pub stdout: Arc<Log>,
     pub stderr: Arc<Log>,
     exit: Arc<Exit>,
+    run: (std::path::PathBuf, Vec<String>),
 }
 
 #[derive(Default)]
@@ -46,7 +47,8 @@ impl Running {
             *status = Some(child.wait().unwrap());
             teller.bell.notify_all();
         });
-        Running { pid, stdin, stdout, stderr, exit }
+        let run = (std::path::PathBuf::from(&run.program), super::run::words(&run.args));
+        Running { pid, stdin, stdout, stderr, exit, run }
     }
 
     pub fn pid(&self) -> i32 {
@@ -84,6 +86,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
+        super::leaks::look_at_program(&self.run.0, &self.run.1, &self.stdout.text(), &self.stderr.text());
     }
 }
 

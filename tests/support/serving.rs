@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::leaks;
 use super::raw::{self, Reply};
 use super::run::Run;
 use super::running::Running;
@@ -57,20 +58,28 @@ impl Serving {
     /// The credentials token, read anew.
     #[track_caller]
     pub fn token(&self) -> String {
-        std::fs::read_to_string(&self.bound.token_file).unwrap()
+        let token = std::fs::read_to_string(&self.bound.token_file).unwrap();
+        leaks::secret(&token);
+        token
     }
 
     /// GET on the credentials listener with the token.
     #[track_caller]
     pub fn credentials(&self, path: &str) -> Reply {
         let token = self.token();
-        raw::get(self.bound.credentials, path, &[("Authorization", &token)])
+        let reply = raw::get(self.bound.credentials, path, &[("Authorization", &token)]);
+        if reply.status != 200 {
+            leaks::look("a refusal", &reply.body);
+        }
+        reply
     }
 
     /// GET on the admin listener.
     #[track_caller]
     pub fn admin(&self, path: &str) -> Reply {
-        raw::get(self.bound.admin, path, &[])
+        let reply = raw::get(self.bound.admin, path, &[]);
+        leaks::look("the admin listener", &reply.body);
+        reply
     }
 
     /// The variables that point an SDK at the agent.

@@ -112,6 +112,8 @@ impl Mint {
             identity,
             key_id: key_id.clone(),
         };
+        crate::support::leaks::secret(&issued.secret);
+        crate::support::leaks::secret(&session_token);
         self.secrets.insert(issued.secret.clone());
         self.secrets.insert(session_token);
         self.known.insert(key_id, issued.clone());
@@ -126,6 +128,7 @@ impl Mint {
             expires: None,
             identity: Identity::User { account: account.to_owned(), name: name.to_owned() },
         };
+        crate::support::leaks::secret(secret);
         self.secrets.insert(secret.to_owned());
         self.known.insert(key_id.to_owned(), user);
     }
