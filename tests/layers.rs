@@ -56,7 +56,7 @@ const EXPOSING: &[&str] = &[
     "http.rs",
     "http/proxy.rs",
     "server/reply.rs",
-    "server/token_file.rs",
+    "server/token_disk.rs",
     "source/container.rs",
 ];
 

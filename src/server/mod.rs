@@ -5,6 +5,7 @@
 mod access;
 mod admin;
 mod container;
+pub mod explain;
 mod host;
 mod listen;
 mod reply;
@@ -12,6 +13,7 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 mod token;
+mod token_disk;
 mod token_file;
 
 use std::fmt;

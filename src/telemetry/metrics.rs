@@ -13,13 +13,12 @@ use prometheus_client::registry::Registry;
 
 use super::exposition;
 use super::family::{Family, Value};
+use super::labels::{FAILURE, NONE, SUCCESS, build_identity, skipped};
 use super::names;
-use crate::cause;
 use crate::clock::Clock;
 use crate::config::{Config, Role};
 use crate::credentials::{RoleName, SourceKind};
 use crate::event::{Event, Observe};
-use crate::failure::{Failure, FailureKind};
 use crate::report::{Attempt, Outcome, Resolution, Served, Standing, Verdict};
 
 pub use super::names::{Kind, NAMES, Name};
@@ -298,21 +297,6 @@ impl Observe for Metrics {
     }
 }
 
-const SUCCESS: &str = "success";
-const FAILURE: &str = "failure";
-const NONE: &str = "none";
-
-fn skipped(failure: &Failure) -> (&'static str, &'static str) {
-    let cause = failure.cause;
-    if cause == &cause::KF_POLICY || cause == &cause::IMDS_DISABLED {
-        ("disabled", cause.code)
-    } else if failure.kind == FailureKind::NotConfigured && cause == &cause::KF_NOTHING {
-        ("not_configured", "")
-    } else {
-        ("skipped", cause.code)
-    }
-}
-
 fn set(family: &Family<Number>, labels: &[Value], on: bool) {
     family.with(labels, |gauge| _ = gauge.set(f64::from(u8::from(on))));
 }
@@ -327,11 +311,4 @@ fn moment(family: &Family<Number>, role: &Value, at: Option<SystemTime>) {
 
 fn seconds(at: SystemTime) -> f64 {
     at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
-}
-
-fn build_identity() -> [Value; 4] {
-    let version = env!("CARGO_PKG_VERSION");
-    let revision = option_env!("KEYFOB_REVISION").unwrap_or("");
-    let rustc = env!("CARGO_PKG_RUST_VERSION");
-    [version.into(), revision.into(), rustc.into(), "".into()]
 }

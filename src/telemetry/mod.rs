@@ -2,6 +2,7 @@
 
 mod exposition;
 mod family;
+mod labels;
 pub mod logs;
 pub mod metrics;
 mod names;
