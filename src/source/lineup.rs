@@ -88,7 +88,11 @@ impl Botocore {
             Some(container) => Arc::new(container),
             None => absent(SourceKind::Container, "no container endpoint is set"),
         });
-        sources.push(self.metadata(&session)?);
+        sources.push(if self.allows(SourceKind::Imds) {
+            self.metadata(&session)?
+        } else {
+            absent(SourceKind::Imds, "not allowed")
+        });
         let sources = sources.into_iter().map(|source| self.judged(source));
         Ok(match &self.role.assume {
             Some(assume) => sources.map(|source| self.assumed(source, assume, &place)).collect(),
@@ -130,19 +134,14 @@ impl Botocore {
         plan: &Plan,
         place: &Result<Place, Failure>,
     ) -> Result<Sources, Failure> {
-        let around = || Arc::clone(&self.around);
         Ok(match &plan.base {
             Base::Profile(name) => self.profile_sources(session, name, false, place),
             Base::Named(CredentialSource::Environment) => vec![Arc::new(Environment::new(self.env.clone()))],
             Base::Named(CredentialSource::EcsContainer) => {
-                let container = Container::from_env(&self.env, around());
+                let container = Container::from_env(&self.env, Arc::clone(&self.around));
                 container.map(|found| -> Arc<dyn Source> { Arc::new(found) }).into_iter().collect()
             }
-            Base::Named(CredentialSource::Ec2InstanceMetadata) => {
-                let settings = session.metadata()?;
-                settings.check()?;
-                vec![Arc::new(Imds::new(settings, around()))]
-            }
+            Base::Named(CredentialSource::Ec2InstanceMetadata) => vec![self.metadata(session)?],
         })
     }
 
@@ -182,13 +181,18 @@ impl Botocore {
         ]
     }
 
+    /// botocore refuses a bad endpoint while it builds the chain, even where the environment has keys; bad numbers
+    /// only when the service is asked.
     fn metadata(&self, session: &Session) -> Result<Arc<dyn Source>, Failure> {
-        if !self.allows(SourceKind::Imds) {
-            return Ok(absent(SourceKind::Imds, "not allowed"));
-        }
-        // botocore refuses a bad endpoint while it builds the chain, even where the environment has keys.
-        let settings = session.metadata()?;
+        let (kind, settings) = (SourceKind::Imds, session.metadata()?);
         settings.check()?;
+        if settings.attempts == 0 {
+            return Ok(absent(kind, "metadata_service_num_attempts allows no attempt"));
+        }
+        if settings.timeout.is_zero() && !settings.disabled {
+            let context = "metadata_service_timeout leaves no time";
+            return Ok(Arc::new(Settled::new(kind, Failure::misconfigured(&cause::PROFILE_VALUE, context))));
+        }
         Ok(Arc::new(Imds::new(settings, Arc::clone(&self.around))))
     }
 

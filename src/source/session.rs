@@ -41,6 +41,9 @@ pub struct Session {
     pub chosen: Chosen,
 }
 
+/// In seconds.
+const LONGEST_TIMEOUT: u64 = 3600;
+
 /// botocore asks in this order; the CLI's second version asks the other way round.
 const PROFILE_VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
 
@@ -114,7 +117,7 @@ impl Session {
         first.filter(|region| !region.is_empty()).or_else(|| self.env.filled("AWS_REGION"))
     }
 
-    /// How the metadata service is to be asked.
+    /// How the metadata service is to be asked. A timeout or a number of attempts below nothing is nothing.
     ///
     /// # Errors
     /// Numbers that are none.
@@ -131,14 +134,15 @@ impl Session {
             endpoint_mode: mode.or(ipv6).map(str::to_owned),
             v1_disabled: v1.is_some_and(is_true),
             disabled: self.env.get("AWS_EC2_METADATA_DISABLED").is_some_and(is_true),
-            timeout: Duration::from_secs(timeout.unwrap_or(1)),
+            // An attempt has a deadline of its own; a longer one here only overflows.
+            timeout: Duration::from_secs(timeout.unwrap_or(1).min(LONGEST_TIMEOUT)),
             attempts: u32::try_from(attempts.unwrap_or(1)).unwrap_or(u32::MAX),
         })
     }
 
     fn number(&self, variable: &str, key: &str) -> Result<Option<u64>, Failure> {
         let Some(text) = self.value(variable, key) else { return Ok(None) };
-        let number = int(text).and_then(|number| u64::try_from(number).ok());
+        let number = int(text).map(|number| u64::try_from(number).unwrap_or(0));
         let refused = || {
             let place = match self.env.get(variable) {
                 Some(_) => variable.to_owned(),
@@ -259,4 +263,107 @@ fn distance(a: &str, b: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::profile::files::AwsFile;
+    use super::super::profile::ini::Ini;
+    use super::*;
+
+    fn session(env: &[(&str, &str)], config: &str, credentials: &str) -> Session {
+        let file = |name: &str, text: &str| AwsFile {
+            path: Arc::from(Path::new(name)),
+            ini: Ini::parse(text.as_bytes()).unwrap(),
+            unreadable: None,
+        };
+        let files = Files { config: file("config", config), credentials: file("credentials", credentials) };
+        Session::of(&env.iter().copied().collect(), None, files)
+    }
+
+    fn region(env: &[(&str, &str)], config: &str) -> Option<String> {
+        session(env, config, "").region().map(str::to_owned)
+    }
+
+    #[test]
+    fn the_region_is_botocores_and_then_everybody_elses() {
+        let config = "[default]\nregion = file";
+        let all = [("AWS_REGION", "new"), ("AWS_DEFAULT_REGION", "old")];
+        assert_eq!(region(&all, config).as_deref(), Some("old"));
+        assert_eq!(region(&all[..1], config).as_deref(), Some("file"));
+        assert_eq!(region(&all[..1], "").as_deref(), Some("new"));
+        assert_eq!(region(&[("AWS_DEFAULT_REGION", "")], config), None);
+        assert_eq!(region(&[], ""), None);
+    }
+
+    fn endpoint(env: &[(&str, &str)], config: &str) -> String {
+        match session(env, config, "").sts() {
+            Ok(place) => place.endpoint.unwrap_or_else(|| "-".to_owned()),
+            Err(failure) => failure.cause.code.to_owned(),
+        }
+    }
+
+    /// Each row was compared with `ConfiguredEndpointProvider` of botocore 1.43.11.
+    #[test]
+    fn the_endpoint_of_sts_is_found_where_botocore_finds_it() {
+        let (own, general) = (("AWS_ENDPOINT_URL_STS", "own"), ("AWS_ENDPOINT_URL", "general"));
+        let full =
+            "[default]\nservices = s\nendpoint_url = file\n[services s]\nsts =\n  endpoint_url = service\n";
+        let other =
+            "[default]\nservices = s\nendpoint_url = file\n[services s]\ns3 =\n  endpoint_url = service\n";
+        let gone = "[default]\nservices = s\nendpoint_url = file\n";
+        let text = "[default]\nservices = s\n[services s]\nsts = x\n";
+        let ignored = format!("{full}[default ]\n")
+            .replace("endpoint_url = file", "ignore_configured_endpoint_urls = True");
+        let ignore = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE");
+        assert_eq!(endpoint(&[own, general], full), "own");
+        assert_eq!(endpoint(&[("AWS_ENDPOINT_URL_STS", ""), general], full), "general");
+        assert_eq!(endpoint(&[], full), "service");
+        assert_eq!(endpoint(&[], other), "file");
+        assert_eq!(endpoint(&[], gone), "PROFILE-VALUE");
+        assert_eq!(endpoint(&[general], gone), "general");
+        assert_eq!(endpoint(&[], text), "PROFILE-VALUE");
+        assert_eq!(endpoint(&[own, ignore], full), "-");
+        assert_eq!(endpoint(&[own], &ignored), "-");
+        assert_eq!(endpoint(&[own, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "1")], &ignored), "own");
+        assert_eq!(endpoint(&[("AWS_DEFAULT_REGION", "eu_west")], ""), "PROFILE-VALUE");
+    }
+
+    #[test]
+    fn metadata_settings_come_from_the_environment_and_then_the_profile() {
+        let config = "[default]\nmetadata_service_timeout = 3\nmetadata_service_num_attempts = 4\n\
+                      ec2_metadata_service_endpoint = http://file\nec2_metadata_v1_disabled = True\nimds_use_ipv6 = true";
+        let of_file = session(&[], config, "").metadata().unwrap();
+        assert_eq!((of_file.timeout, of_file.attempts), (Duration::from_secs(3), 4));
+        assert_eq!(of_file.endpoint.as_deref(), Some("http://file"));
+        assert_eq!((of_file.endpoint_mode.as_deref(), of_file.v1_disabled), (Some("ipv6"), true));
+        let env = [
+            ("AWS_METADATA_SERVICE_TIMEOUT", " 7 "),
+            ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "-1"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", ""),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv4"),
+            ("AWS_EC2_METADATA_V1_DISABLED", "yes"),
+            ("AWS_EC2_METADATA_DISABLED", "True"),
+        ];
+        let of_env = session(&env, config, "").metadata().unwrap();
+        assert_eq!((of_env.timeout, of_env.attempts), (Duration::from_secs(7), 0));
+        assert_eq!((of_env.endpoint, of_env.endpoint_mode.as_deref()), (None, Some("IPv4")));
+        assert_eq!((of_env.v1_disabled, of_env.disabled), (false, true));
+        assert_eq!(session(&[], "", "").metadata().unwrap(), imds::Settings::default());
+        let bad = session(&[], "[default]\nmetadata_service_timeout = 1s", "").metadata().unwrap_err();
+        assert_eq!(bad.context, "config:2: metadata_service_timeout is `1s`, not a whole number");
+    }
+
+    #[test]
+    fn near_misses_are_found() {
+        let near = |wanted: &str, names: &[&'static str]| nearest(wanted, names.iter().copied());
+        assert_eq!(near("prdo", &["dev", "prod"]), Some("prod"));
+        assert_eq!(near("PROD", &["prod"]), Some("prod"));
+        assert_eq!(near("prod-eu", &["prod-us", "prod-eu2"]), Some("prod-eu2"));
+        assert_eq!(near("x", &["production"]), None);
+        assert_eq!(near("x", &[]), None);
+    }
 }

@@ -34,21 +34,20 @@ pub fn universal_newlines(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
-/// `int(text)` for the digits of ASCII; `None` where Python raises, and beyond 64 bits.
+/// `int(text)` for the digits of ASCII; `None` where Python raises. Beyond 64 bits it stays at the end of them.
 #[must_use]
 pub fn int(text: &str) -> Option<i64> {
     let text = strip(text);
-    let (sign, digits) = match text.strip_prefix(['+', '-']) {
-        Some(digits) => (if text.starts_with('-') { "-" } else { "" }, digits),
-        None => ("", text),
-    };
+    let negative = text.starts_with('-');
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     // An underscore may stand between two digits, and nowhere else.
     let grouped =
         digits.split('_').all(|group| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit()));
     if !grouped {
         return None;
     }
-    format!("{sign}{}", digits.replace('_', "")).parse().ok()
+    let size = digits.replace('_', "").parse().unwrap_or(i64::MAX);
+    Some(if negative { -size } else { size })
 }
 
 /// `ensure_boolean`: "true" in any case, and nothing else.
@@ -160,6 +159,7 @@ mod tests {
             ("+9_00", Some(900)),
             ("-1", Some(-1)),
             ("007", Some(7)),
+            ("99999999999999999999", Some(i64::MAX)),
             ("", None),
             ("9.0", None),
             ("_9", None),

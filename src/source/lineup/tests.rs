@@ -23,19 +23,11 @@ async fn told(home: &Home, explicit: Option<&str>) -> String {
     walked(&lineup(home, explicit)).await.0
 }
 
-struct Row<'a> {
-    env: &'a [(&'a str, &'a str)],
-    config: &'a str,
-    credentials: &'a str,
-    want: &'a str,
-}
-
-async fn check(rows: &[Row<'_>]) {
-    for Row { env, config, credentials, want } in rows {
-        let mut home = Home::with(config, credentials);
-        env.iter().for_each(|(name, value)| home.set(name, *value));
-        assert_eq!(told(&home, None).await, *want, "{env:?}\n{config}\n--\n{credentials}");
-    }
+/// Walks with these variables over these two files.
+async fn is(env: &[(&str, &str)], config: &str, credentials: &str, want: &str) {
+    let mut home = Home::with(config, credentials);
+    env.iter().for_each(|(name, value)| home.set(name, *value));
+    assert_eq!(told(&home, None).await, want, "{env:?}\n{config}\n--\n{credentials}");
 }
 
 /// The order of the sources and what a profile with several kinds means.
@@ -43,66 +35,35 @@ async fn check(rows: &[Row<'_>]) {
 async fn the_first_source_that_is_configured_answers() {
     let file = format!("[default]\n{KEYS}");
     let both = format!("[default]\n{CONFIG_KEYS}{PRINTS}\n");
-    check(&[
-        Row { env: &[], config: "", credentials: "", want: "nothing" },
-        Row { env: &ENV, config: "", credentials: &file, want: "env ENVK" },
-        Row { env: &[ENV[0]], config: "", credentials: &file, want: "env! ENV-PARTIAL" },
-        Row { env: &[ENV[1]], config: "", credentials: &file, want: "static_file FILE" },
-        Row { env: &[], config: &both, credentials: &file, want: "static_file FILE" },
-        Row { env: &[], config: &both, credentials: "", want: "process PROC" },
-        Row {
-            env: &[],
-            config: &format!("[default]\n{CONFIG_KEYS}"),
-            credentials: "",
-            want: "static_config CONF",
-        },
-        Row {
-            env: &[],
-            config: "",
-            credentials: "[default]\naws_access_key_id=K",
-            want: "static_file! FILE-PARTIAL",
-        },
-        Row { env: &[], config: "", credentials: "[default]\naws_secret_access_key=S", want: "nothing" },
-        Row {
-            env: &[],
-            config: "[default]\naws_secret_access_key=S",
-            credentials: "[default]\naws_access_key_id=K",
-            want: "static_file! FILE-PARTIAL",
-        },
-        Row {
-            env: &[],
-            config: "[default]\naws_access_key_id=K",
-            credentials: "[default]\naws_secret_access_key=S",
-            want: "static_config! FILE-PARTIAL",
-        },
-        Row {
-            env: &[],
-            config: "",
-            credentials: "[default]\naws_access_key_id=\naws_secret_access_key=S",
-            want: "static_file! FILE-EMPTYVAL",
-        },
-        Row { env: &[], config: "", credentials: &format!("[profile default]\n{KEYS}"), want: "nothing" },
-        Row { env: &[], config: &format!("[DEFAULT]\n{CONFIG_KEYS}"), credentials: "", want: "nothing" },
-        Row {
-            env: &[],
-            config: &format!("[DEFAULT]\n{CONFIG_KEYS}[default]\n"),
-            credentials: "",
-            want: "static_config CONF",
-        },
-        Row {
-            env: &[],
-            config: "",
-            credentials: &format!("[default]\n{KEYS}aws_account_id=111\n"),
-            want: "static_file FILE@111",
-        },
-        Row {
-            env: &[ENV[0], ENV[1], ("AWS_ACCOUNT_ID", "222")],
-            config: "",
-            credentials: "",
-            want: "env ENVK@222",
-        },
-    ])
+    is(&[], "", "", "nothing").await;
+    is(&ENV, "", &file, "env ENVK").await;
+    is(&[ENV[0]], "", &file, "env! ENV-PARTIAL").await;
+    is(&[ENV[1]], "", &file, "static_file FILE").await;
+    is(&[], &both, &file, "static_file FILE").await;
+    is(&[], &both, "", "process PROC").await;
+    is(&[], &format!("[default]\n{CONFIG_KEYS}"), "", "static_config CONF").await;
+    is(&[], "", "[default]\naws_access_key_id=K", "static_file! FILE-PARTIAL").await;
+    is(&[], "", "[default]\naws_secret_access_key=S", "nothing").await;
+    is(
+        &[],
+        "[default]\naws_secret_access_key=S",
+        "[default]\naws_access_key_id=K",
+        "static_file! FILE-PARTIAL",
+    )
     .await;
+    is(
+        &[],
+        "[default]\naws_access_key_id=K",
+        "[default]\naws_secret_access_key=S",
+        "static_config! FILE-PARTIAL",
+    )
+    .await;
+    is(&[], "", "[default]\naws_access_key_id=\naws_secret_access_key=S", "static_file! FILE-EMPTYVAL").await;
+    is(&[], "", &format!("[profile default]\n{KEYS}"), "nothing").await;
+    is(&[], &format!("[DEFAULT]\n{CONFIG_KEYS}"), "", "nothing").await;
+    is(&[], &format!("[DEFAULT]\n{CONFIG_KEYS}[default]\n"), "", "static_config CONF").await;
+    is(&[], "", &format!("[default]\n{KEYS}aws_account_id=111\n"), "static_file FILE@111").await;
+    is(&[ENV[0], ENV[1], ("AWS_ACCOUNT_ID", "222")], "", "", "env ENVK@222").await;
 }
 
 /// A broken file or profile ends the walk before anybody is asked, keys in the environment or not.
@@ -110,77 +71,42 @@ async fn the_first_source_that_is_configured_answers() {
 async fn what_is_broken_ends_the_walk() {
     let named = |name| [ENV[0], ENV[1], ("AWS_PROFILE", name)];
     let sso = "[default]\nsso_account_id=1\n";
-    check(&[
-        Row { env: &ENV, config: "x", credentials: "", want: "profile! FILE-PARSE" },
-        Row { env: &ENV, config: "", credentials: "[a]\n[a]", want: "profile! FILE-PARSE" },
-        Row { env: &named("gone"), config: "", credentials: "", want: "profile! PROFILE-UNKNOWN" },
-        Row { env: &named(""), config: "", credentials: "", want: "profile! PROFILE-UNKNOWN" },
-        Row { env: &named("default"), config: "", credentials: "", want: "profile! PROFILE-UNKNOWN" },
-        Row { env: &named("p"), config: "[p]", credentials: "", want: "profile! PROFILE-UNKNOWN" },
-        Row { env: &named("p"), config: "[profile p]", credentials: "", want: "env ENVK" },
-        Row {
-            env: &[],
-            config: sso,
-            credentials: &format!("[default]\n{KEYS}"),
-            want: "sso! PROFILE-UNSUPPORTED",
-        },
-        Row {
-            env: &[],
-            config: "[default]\nsso_start_url=x\nsso_region=y",
-            credentials: "",
-            want: "nothing",
-        },
-        Row {
-            env: &[],
-            config: "[default]\nlogin_session=x",
-            credentials: "",
-            want: "login! PROFILE-UNSUPPORTED",
-        },
-        Row {
-            env: &[],
-            config: "[default]\nlogin_session=x",
-            credentials: &format!("[default]\n{KEYS}"),
-            want: "static_file FILE",
-        },
-        Row {
-            env: &[("AWS_CREDENTIAL_FILE", "/gone")],
-            config: "",
-            credentials: "",
-            want: "boto_file! FILE-UNREADABLE",
-        },
-        Row {
-            env: &[("AWS_CREDENTIAL_FILE", "HOME/config")],
-            config: "[profile AWSAccessKeyId]\nAWSAccessKeyId=x",
-            credentials: "",
-            want: "boto_file! PROFILE-UNSUPPORTED",
-        },
-        Row { env: &[("AWS_CREDENTIAL_FILE", "HOME/config")], config: "", credentials: "", want: "nothing" },
-        Row {
-            env: &[("BOTO_CONFIG", "HOME/config")],
-            config: "[Credentials]\naws_access_key_id=x",
-            credentials: "",
-            want: "boto_file! PROFILE-UNSUPPORTED",
-        },
-        Row {
-            env: &[ENV[0], ENV[1], ("AWS_METADATA_SERVICE_TIMEOUT", "1s")],
-            config: "",
-            credentials: "",
-            want: "profile! PROFILE-VALUE",
-        },
-        Row {
-            env: &[ENV[0], ENV[1], ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ipv5")],
-            config: "",
-            credentials: "",
-            want: "profile! IMDS-ENDPOINT",
-        },
-        Row {
-            env: &[],
-            config: "[default]\ncredential_process=false",
-            credentials: "",
-            want: "process! PROC-EXIT",
-        },
-    ])
+    is(&ENV, "x", "", "profile! FILE-PARSE").await;
+    is(&ENV, "", "[a]\n[a]", "profile! FILE-PARSE").await;
+    is(&named("gone"), "", "", "profile! PROFILE-UNKNOWN").await;
+    is(&named(""), "", "", "profile! PROFILE-UNKNOWN").await;
+    is(&named("default"), "", "", "profile! PROFILE-UNKNOWN").await;
+    is(&named("p"), "[p]", "", "profile! PROFILE-UNKNOWN").await;
+    is(&named("p"), "[profile p]", "", "env ENVK").await;
+    is(&[], sso, &format!("[default]\n{KEYS}"), "sso! PROFILE-UNSUPPORTED").await;
+    is(&[], "[default]\nsso_start_url=x\nsso_region=y", "", "nothing").await;
+    is(&[], "[default]\nlogin_session=x", "", "login! PROFILE-UNSUPPORTED").await;
+    is(&[], "[default]\nlogin_session=x", &format!("[default]\n{KEYS}"), "static_file FILE").await;
+    is(&[("AWS_CREDENTIAL_FILE", "/gone")], "", "", "boto_file! FILE-UNREADABLE").await;
+    is(
+        &[("AWS_CREDENTIAL_FILE", "HOME/config")],
+        "[profile AWSAccessKeyId]\nAWSAccessKeyId=x",
+        "",
+        "boto_file! PROFILE-UNSUPPORTED",
+    )
     .await;
+    is(&[("AWS_CREDENTIAL_FILE", "HOME/config")], "", "", "nothing").await;
+    is(
+        &[("BOTO_CONFIG", "HOME/config")],
+        "[Credentials]\naws_access_key_id=x",
+        "",
+        "boto_file! PROFILE-UNSUPPORTED",
+    )
+    .await;
+    is(&[ENV[0], ENV[1], ("AWS_METADATA_SERVICE_TIMEOUT", "1s")], "", "", "profile! PROFILE-VALUE").await;
+    is(
+        &[ENV[0], ENV[1], ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ipv5")],
+        "",
+        "",
+        "profile! IMDS-ENDPOINT",
+    )
+    .await;
+    is(&[], "[default]\ncredential_process=false", "", "process! PROC-EXIT").await;
 }
 
 #[tokio::test]
@@ -237,69 +163,47 @@ fn arn(name: &str) -> String {
     format!("arn:aws:iam::111122223333:role/{name}")
 }
 
+/// The default profile with a role of that name, and more below it.
+fn role(name: &str, more: &str) -> String {
+    format!("[default]\nrole_arn={}\n{more}", arn(name))
+}
+
+/// Walks with a fake STS, keys in profile b and a token file.
+async fn assumed(sts: &Fake, config: &str, want: &str) {
+    let mut home = Home::with(config, &format!("[b]\n{KEYS}[half]\naws_access_key_id=K\n"));
+    home.write("token", "header.payload.signature");
+    home.set("AWS_ENDPOINT_URL_STS", sts.url(""));
+    home.set("AWS_DEFAULT_REGION", "eu-west-1");
+    let want = want.replace('@', "@111122223333").replace(':', "profile_assume_role");
+    assert_eq!(told(&home, None).await, want, "{config}");
+}
+
 #[tokio::test]
 async fn roles_are_assumed_one_with_the_other() {
     let sts = sts();
-    let (app, mid, dead, denied) = (arn("app"), arn("mid"), arn("dead"), arn("denied"));
-    let chain = format!(
-        "[default]\nrole_arn={app}\nsource_profile=m\n[profile m]\nrole_arn={mid}\nsource_profile=b\n"
-    );
-    let over = |role: &str| {
-        format!(
-            "[default]\nrole_arn={app}\nsource_profile=m\n[profile m]\nrole_arn={role}\nsource_profile=b\n"
-        )
+    let over = |middle: &str, source: &str| {
+        role("app", &format!("source_profile=m\n[profile m]\nrole_arn={middle}\n{source}"))
     };
-    let base = format!("[b]\n{KEYS}");
-    let own = format!("[default]\nrole_arn={app}\nsource_profile=default\n{CONFIG_KEYS}");
-    let word = |word: &str| format!("[default]\nrole_arn={app}\ncredential_source={word}\n");
-    let token = format!(
-        "[default]\nrole_arn={app}\nsource_profile=w\n[profile w]\nrole_arn={mid}\nweb_identity_token_file=HOME/token\n"
-    );
-    let rows = [
-        (chain.clone(), base.as_str(), "profile_assume_role app-by-mid-by-FILE@111122223333"),
-        (own, "", "profile_assume_role app-by-CONF@111122223333"),
-        (
-            format!("[default]\nrole_arn={app}\nsource_profile=b\n[profile b]\n{PRINTS}\n"),
-            "",
-            "profile_assume_role app-by-PROC@111122223333",
-        ),
-        (
-            format!("[default]\nrole_arn={app}\nsource_profile=b\n[profile b]\nregion=x"),
-            "",
-            "profile_assume_role! PROFILE-NOCREDS",
-        ),
-        (chain.clone(), "[b]\naws_access_key_id=K", "profile_assume_role! FILE-PARTIAL"),
-        (chain, "", "profile_assume_role! PROFILE-SOURCEMISSING"),
-        (word("Environment"), "", "profile_assume_role! PROFILE-NOCREDS"),
-        (word("EcsContainer"), "", "profile_assume_role! PROFILE-NOCREDS"),
-        (word("Ec2InstanceMetadata"), "", "profile_assume_role! PROFILE-NOCREDS"),
-        (over(&dead), &base, "profile_assume_role! KEY-EXPIRED"),
-        (over(&denied), &base, "profile_assume_role! STS-DENIED"),
-        (over("short"), &base, "profile_assume_role! STS-VALIDATION"),
-        (token, "", "profile_assume_role app-by-mid-by-token@111122223333"),
-        (
-            format!("[default]\nrole_arn={app}\nsource_profile=b\nduration_seconds=60"),
-            &base,
-            "profile_assume_role! STS-VALIDATION",
-        ),
-        (
-            format!("[default]\nrole_arn={app}\nsource_profile=b\nduration_seconds=1h"),
-            &base,
-            "profile_assume_role app-by-FILE@111122223333",
-        ),
-        (
-            format!("[default]\nrole_arn={app}\nsource_profile=b\nservices=s"),
-            &base,
-            "profile_assume_role app-by-FILE@111122223333",
-        ),
-    ];
-    for (config, credentials, want) in rows {
-        let mut home = Home::with(&config, credentials);
-        home.write("token", "header.payload.signature");
-        home.set("AWS_ENDPOINT_URL_STS", sts.url(""));
-        home.set("AWS_DEFAULT_REGION", "eu-west-1");
-        assert_eq!(told(&home, None).await, want, "{config}\n--\n{credentials}");
+    let (mid, dead, denied) = (arn("mid"), arn("dead"), arn("denied"));
+    let token = "web_identity_token_file=HOME/token";
+    assumed(&sts, &role("app", "source_profile=b"), ": app-by-FILE@").await;
+    assumed(&sts, &over(&mid, "source_profile=b"), ": app-by-mid-by-FILE@").await;
+    assumed(&sts, &role("app", &format!("source_profile=default\n{CONFIG_KEYS}")), ": app-by-CONF@").await;
+    assumed(&sts, &role("app", &format!("source_profile=p\n[profile p]\n{PRINTS}")), ": app-by-PROC@").await;
+    assumed(&sts, &over(&mid, token), ": app-by-mid-by-token@").await;
+    assumed(&sts, &over(&dead, "source_profile=b"), ":! KEY-EXPIRED").await;
+    assumed(&sts, &over(&denied, "source_profile=b"), ":! STS-DENIED").await;
+    assumed(&sts, &over("short", "source_profile=b"), ":! STS-VALIDATION").await;
+    assumed(&sts, &over(&mid, "source_profile=half"), ":! FILE-PARTIAL").await;
+    assumed(&sts, &over(&mid, "source_profile=gone"), ":! PROFILE-SOURCEMISSING").await;
+    assumed(&sts, &over(&mid, "source_profile=e\n[profile e]\nregion=x"), ":! PROFILE-NOCREDS").await;
+    for word in ["Environment", "EcsContainer", "Ec2InstanceMetadata"] {
+        assumed(&sts, &role("app", &format!("credential_source={word}")), ":! PROFILE-NOCREDS").await;
     }
+    assumed(&sts, &role("app", "source_profile=b\nduration_seconds=60"), ":! STS-VALIDATION").await;
+    assumed(&sts, &role("app", "source_profile=b\nduration_seconds=1h"), ": app-by-FILE@").await;
+    assumed(&sts, &role("app", "source_profile=b\nexternal_id=x"), ":! STS-VALIDATION").await;
+    assumed(&sts, &role("app", "source_profile=b\nservices=gone"), ": app-by-FILE@").await;
 }
 
 #[tokio::test]
@@ -358,7 +262,8 @@ async fn web_identity_is_put_together_from_environment_and_profile() {
     let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "HOME/token");
     let role = ("AWS_ROLE_ARN", app.as_str());
     let good = "app-by-token@111122223333";
-    let rows: &[(&[(&str, &str)], &str, String)] = &[
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, String);
+    let rows: &[Row<'_>] = &[
         (&[], &profile, format!("profile_web_identity {good}")),
         (&[token, role], "", format!("web_identity {good}")),
         (
@@ -470,7 +375,7 @@ async fn a_file_that_may_not_be_read_is_no_file_but_remembered() {
         return;
     }
     let home = Home::with("", &format!("[default]\n{KEYS}"));
-    std::fs::set_permissions(home.path("credentials"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(home.path("credentials"), std::fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(told(&home, None).await, "nothing");
     assert_eq!(told(&home, Some("default")).await, "profile! FILE-EACCES");
 }

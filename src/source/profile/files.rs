@@ -172,3 +172,71 @@ fn unparsable(path: &Path, fault: &Fault) -> Failure {
     let shown = if shown.is_empty() { String::new() } else { format!(": `{shown}`") };
     Failure::misconfigured(&cause::FILE_PARSE, format!("{}:{line}: {what}{shown}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Look;
+
+    const WITHIN: Duration = Duration::from_secs(5);
+
+    async fn taken(path: &Path) -> (Result<Taken, Failure>, Stamp) {
+        let mut notes = Notes::default();
+        let taken = read(path, WITHIN, &mut notes).await;
+        match notes.looked.as_slice() {
+            [Look::File { path: noted, stamp }] if noted == path => (taken, *stamp),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What `os.path.isfile` says no to is no file, and no failure either.
+    #[tokio::test]
+    async fn only_a_regular_file_is_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "[a]").unwrap();
+        for path in
+            [folder.path(), &fifo, Path::new("/dev/null"), &file.join("below"), &folder.path().join("gone")]
+        {
+            let taken = taken(path).await.0.unwrap();
+            assert!(taken.bytes.is_none() && taken.unreadable.is_none(), "{}", path.display());
+        }
+        let (read, stamp) = taken(&file).await;
+        assert_eq!(read.unwrap().bytes.unwrap().as_slice(), b"[a]");
+        assert_eq!(stamp, file::stamp(&file));
+    }
+
+    #[tokio::test]
+    async fn a_file_beyond_all_reason_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(file::LIMIT + 1).unwrap();
+        let failure = taken(file.path()).await.0.unwrap_err();
+        assert_eq!(failure.cause.code, "FILE-UNREADABLE");
+        assert!(failure.context.ends_with("has more than 4 MiB"), "{}", failure.context);
+    }
+
+    #[test]
+    fn a_forbidden_file_is_described() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o240)).unwrap();
+        let failure = unreadable(file.path(), &io::ErrorKind::PermissionDenied.into()).unwrap();
+        let us = nix::unistd::Uid::effective().to_string();
+        assert_eq!(failure.cause.code, "FILE-EACCES");
+        assert_eq!(failure.fact("mode"), Some("0240"));
+        assert_eq!((failure.fact("owner"), failure.fact("uid")), (Some(us.as_str()), Some(us.as_str())));
+        assert!(failure.kind.falls_through(), "botocore passes over it");
+        let broken = unreadable(file.path(), &io::Error::from_raw_os_error(5)).unwrap();
+        assert_eq!(broken.cause.code, "FILE-UNREADABLE");
+    }
+
+    #[test]
+    fn the_two_places_follow_the_environment() {
+        let env = Env::from([("HOME", "/h"), ("AWS_CONFIG_FILE", "$X/c"), ("X", "~/x")]);
+        assert_eq!(places(&env), [PathBuf::from("/h/x/c"), PathBuf::from("/h/.aws/credentials")]);
+        let empty = Env::from([("HOME", "/h"), ("AWS_SHARED_CREDENTIALS_FILE", "")]);
+        assert_eq!(places(&empty), [PathBuf::from("/h/.aws/config"), PathBuf::from("")]);
+    }
+}
