@@ -7,6 +7,7 @@ use std::path::Path;
 
 use keyfob::config::Config;
 use keyfob::config::parse::parse;
+use keyfob::telemetry::metrics::NAMES;
 
 /// A table of README: the rows under a heading, cells trimmed, without their code marks.
 struct Table {
@@ -110,6 +111,17 @@ fn every_cause_is_documented_with_its_own_words() {
     let wanted: Vec<_> = wanted.collect();
     let lines: Vec<_> = wanted.iter().map(|row| format!("| `{}` | {} |", row[0], row[1])).collect();
     assert!(rows == wanted, "the rows should be:\n{}", lines.join("\n"));
+}
+
+#[test]
+fn every_metric_is_documented_with_its_kind_and_labels() {
+    let rows = Table::under("## Metrics").rows;
+    let wanted = NAMES.map(|metric| {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };
+        format!("| `{}` | {} | {labels} | {} |", metric.name, metric.kind.as_str(), metric.help)
+    });
+    assert!(rows == wanted.each_ref().map(|row| cells(row)), "the rows should be:\n{}", wanted.join("\n"));
 }
 
 #[test]
