@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{LogFormat, duration};
 use crate::credentials::RoleName;
@@ -26,8 +26,8 @@ To begin:
 
 /// Serves the credentials boto3 would find, kept fresh, to every AWS SDK; and says why when there are none.
 #[derive(Debug, Parser)]
-#[command(name = "keyfob", version, after_help = EXAMPLES, after_long_help = EXAMPLES, propagate_version = true)]
-#[command(arg_required_else_help = true)]
+#[command(name = "keyfob", version, after_help = EXAMPLES)]
+#[command(arg_required_else_help = true, disable_help_flag = true, max_term_width = 100)]
 pub struct Cli {
     /// What goes for every command.
     #[command(flatten)]
@@ -53,6 +53,9 @@ pub struct Global {
     /// Only errors on stderr, no hints
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Print this help
+    #[arg(long, short, global = true, action = ArgAction::HelpShort)]
+    pub help: Option<bool>,
     /// Shape of the log on stderr: auto, text or json
     #[arg(long, global = true, value_name = "FORMAT", value_parser = log_format)]
     pub log_format: Option<LogFormat>,
@@ -117,7 +120,8 @@ pub struct Serve {
 }
 
 const SERVE_HELP: &str = "\
-Without configuration: one role named default, the whole chain, credentials on 127.0.0.1:5397, admin on 127.0.0.1:5398.
+Without configuration: one role named default, the whole chain, credentials on 127.0.0.1:5397,
+admin on 127.0.0.1:5398.
 
 Signals:
   HUP   read the configuration again      USR1  walk every role's chain now
@@ -127,7 +131,8 @@ Examples:
   keyfob serve
   keyfob serve --profile prod --listen 127.0.0.1:6000 --admin off
 
-Exit status: 0 ended by TERM, 2 bad configuration or port taken; with startup.deadline also 3, 4 or 5 as for `get`.";
+Exit status: 0 ended by TERM, 2 bad configuration or port taken; with startup.deadline also 3, 4
+or 5 as for `get`.";
 
 /// Whose credentials: a role of the configuration, or a profile.
 #[derive(Clone, Debug, Default, Args)]
@@ -210,7 +215,8 @@ pub struct Explain {
 }
 
 const EXPLAIN_HELP: &str = "\
-Asks the running agent, if there is one, what it saw; else walks the chain here, as this user. No secret is printed.
+Asks the running agent, if there is one, what it saw; else walks the chain here, as this user.
+No secret is printed.
 
 Examples:
   keyfob explain                    the role `default`, or the only one
@@ -253,16 +259,18 @@ pub struct Exec {
 }
 
 const EXEC_HELP: &str = "\
-The command gets an endpoint of its own on a free port of 127.0.0.1 and the variables that point at it. Its token and
-files are in a private folder that goes when the command ends. Signals are passed on to it.
+The command gets an endpoint of its own on a free port of 127.0.0.1 and the variables that point
+at it. Its token and files are in a private folder that goes when the command ends. Signals are
+passed on to it.
 
 Examples:
   keyfob exec -- aws sts get-caller-identity
   keyfob exec --profile prod -- python train.py
   keyfob exec app --wait 30s -- ./server
 
-Exit status: the command's own; 128+N when signal N ended it; 127 not found, 126 cannot be run; 125 keyfob's own
-failures, such as no credentials: then the command was not started, and stderr says why.";
+Exit status: the command's own; 128+N when signal N ended it; 127 not found, 126 cannot be run;
+125 keyfob's own failures, such as no credentials: then the command was not started, and stderr
+says why.";
 
 /// `env`.
 #[derive(Debug, Args)]
@@ -317,13 +325,15 @@ pub struct Refresh {
 }
 
 const REFRESH_HELP: &str = "\
-Needs the admin token: run it as the agent's user or as root. SIGUSR1 makes the agent look again for every role.
+Needs the admin token: run it as the agent's user or as root. SIGUSR1 makes the agent look again
+for every role.
 
 Examples:
   keyfob refresh
   keyfob refresh app --drop
 
-Exit status: 0 the role has usable credentials; 3, 4 or 5 why it has none; 2 no such role; 5 no agent is there.";
+Exit status: 0 the role has usable credentials; 3, 4 or 5 why it has none; 2 no such role; 5 no
+agent is there.";
 
 /// `wait`.
 #[derive(Debug, Args)]
@@ -344,7 +354,8 @@ Examples:
   keyfob wait
   ExecStartPre=keyfob wait --timeout 30s app        in a systemd unit
 
-Exit status: 0 usable; else that of the last failure: 3 nothing configured, 4 refused, 5 unreachable or no agent.";
+Exit status: 0 usable; else that of the last failure: 3 nothing configured, 4 refused, 5
+unreachable or no agent; 2 no such role.";
 
 /// `check`.
 #[derive(Debug, Args)]
@@ -374,9 +385,9 @@ pub struct Demo {
 }
 
 const DEMO_HELP: &str = "\
-A built-in fake AWS (instance metadata and STS, keys that say DEMO, a life of five minutes) and the agent against it,
-in one process, on free ports. Your files, variables and services are neither read nor changed, and nothing leaves
-this machine.
+A built-in fake AWS (instance metadata and STS, keys that say DEMO, a life of five minutes) and
+the agent against it, in one process, on free ports. Your files, variables and services are
+neither read nor changed, and nothing leaves this machine.
 
 Examples:
   keyfob demo -- aws sts get-caller-identity

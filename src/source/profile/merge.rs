@@ -124,6 +124,11 @@ impl Profile {
         self.settings.is_empty()
     }
 
+    /// All settings, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Setting)> {
+        self.settings.iter().map(|(key, setting)| (key.as_str(), setting))
+    }
+
     /// Whether the key stands there, with whatever value.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {

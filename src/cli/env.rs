@@ -1,0 +1,37 @@
+//! `env`: the wiring for the running agent, in whatever format; never a secret.
+
+use super::args::EnvArgs;
+use super::ask::{self, Agent};
+use super::exit::Exit;
+use super::stop::Stop;
+use super::{Scene, shadows};
+use crate::wiring::{Format, Wiring};
+
+/// Prints the wiring.
+///
+/// # Errors
+/// No agent, or no such role.
+pub(super) async fn run(args: &EnvArgs, scene: &Scene) -> Result<Exit, Stop> {
+    let agent = Agent::find(&scene.global, &scene.env)?;
+    let status = agent.status().await?;
+    let role = ask::meant(&status, args.role.as_ref())?;
+    let endpoint = format!("http://{}/v1/credentials/{}", ask::nearest(&status)?, role.name);
+    let token_file = status.token_file.to_string_lossy();
+    let wiring = Wiring::new(&endpoint, &token_file, role.region.as_deref(), &scene.env);
+    scene.terminal.answer(&wiring.write(args.format))?;
+    warn(&wiring, args.format, scene).await;
+    Ok(Exit::Good)
+}
+
+/// What would win over the endpoint in spite of the wiring.
+async fn warn(wiring: &Wiring, format: Format, scene: &Scene) {
+    let set = wiring.contradicted(&scene.env);
+    if !format.unsets() && !set.is_empty() {
+        let says =
+            format!("this format cannot unset variables: {} would win over the endpoint", set.join(", "));
+        scene.terminal.remark(&format!("keyfob: {says}"));
+    }
+    for shadow in shadows::of(&scene.env).await {
+        scene.terminal.remark(&format!("keyfob: {shadow}"));
+    }
+}

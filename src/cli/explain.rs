@@ -1,0 +1,199 @@
+//! `explain`: what each source said, the likely cause and the fix; from the running agent, or from a walk here.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::args::{Explain, Output};
+use super::ask::{self, Agent};
+use super::exit::Exit;
+use super::stop::Stop;
+use super::telling::{Telling, exit_of};
+use super::terminal::Tone;
+use super::walk::Subject;
+use super::{Scene, moment};
+use crate::cause::{self, Cause};
+use crate::clock::stamp;
+use crate::failure::Failure;
+use crate::server::status::{Explanation, FailureStatus};
+
+/// Explains.
+///
+/// # Errors
+/// Nothing could be found out at all.
+pub(super) async fn run(args: &Explain, scene: &Scene) -> Result<Exit, Stop> {
+    if let Some(code) = &args.code {
+        return one_code(code, args.output, scene);
+    }
+    if args.list_codes {
+        return all_codes(args.output, scene);
+    }
+    let told = told(args, scene).await?;
+    let exit = if args.strict && told.brittle(scene) { Exit::Brittle } else { told.exit() };
+    let text = match args.output {
+        Output::Json => told.json(exit, scene),
+        Output::Text => told.text(exit, scene),
+    };
+    scene.terminal.answer(&text)?;
+    Ok(exit)
+}
+
+/// What was found out.
+struct Told {
+    explanation: Explanation,
+    failure: Option<FailureStatus>,
+    warning: Option<FailureStatus>,
+    agent: Option<String>,
+    origin: String,
+}
+
+async fn told(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
+    if !args.local && args.whose.profile.is_none() {
+        match of_agent(args, scene).await {
+            Ok(told) => return Ok(told),
+            Err(stop) if args.now || !elsewhere(&stop, args) => return Err(stop),
+            Err(stop) => scene.terminal.remark(&format!("{}; walking here instead", stop.says)),
+        }
+    }
+    local(args, scene).await
+}
+
+/// Whether the agent's silence leaves the question open: nobody there, or a role that only our configuration has.
+fn elsewhere(stop: &Stop, args: &Explain) -> bool {
+    stop.exit == Exit::Unreachable || (stop.exit == Exit::Usage && args.whose.role.is_some())
+}
+
+async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
+    let agent = Agent::find(&scene.global, &scene.env)?;
+    let status = agent.status().await?;
+    let role = ask::meant(&status, args.whose.role.as_ref())?;
+    if args.now {
+        agent.refresh(&role.name, false).await?;
+    }
+    let explanation = agent.explanation(&role.name).await?;
+    let (failure, warning) = explanation
+        .role
+        .as_ref()
+        .map_or((None, None), |role| (role.last_failure.clone(), role.warning.clone()));
+    let origin = format!("the agent at {} (pid {})", agent.address, status.pid);
+    Ok(Told { explanation, failure, warning, agent: Some(agent.address.to_string()), origin })
+}
+
+async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
+    let subject = Subject::find(&scene.global, &args.whose, &scene.env)?;
+    let walk = subject.walk(&scene.env, &scene.clock).await;
+    let judged = subject.judged(&walk, scene.clock.now());
+    let failure = judged.as_ref().err().map(FailureStatus::from);
+    let bare = judged.is_ok_and(|credentials| credentials.is_long_term());
+    let warning = bare.then(|| {
+        FailureStatus::from(&Failure::misconfigured(&cause::KF_STATIC, "these are bare long-term keys"))
+    });
+    let explanation = Explanation::of_walk(&subject.role.name, &walk);
+    let origin = format!("walked here, as {}, not as a service", user());
+    Ok(Told { explanation, failure, warning, agent: None, origin })
+}
+
+fn user() -> String {
+    let uid = nix::unistd::Uid::current();
+    let name = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
+    name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
+}
+
+impl Told {
+    /// Usable is good, whatever the last refresh said.
+    fn exit(&self) -> Exit {
+        match &self.explanation.role {
+            Some(role) if role.usable => Exit::Good,
+            Some(_) if self.failure.is_none() => Exit::Unreachable,
+            _ => exit_of(self.failure.as_ref()),
+        }
+    }
+
+    /// Usable, but not for long, or only because an outage is bridged.
+    fn brittle(&self, scene: &Scene) -> bool {
+        const SOON: Duration = Duration::from_mins(10);
+        let role = self.explanation.role.as_ref();
+        let last = self.explanation.walk.as_ref().and_then(|walk| walk.attempts.last());
+        let expiry =
+            role.map_or(last.and_then(|step| step.expires_at.as_ref()), |role| role.expires_at.as_ref());
+        let at = expiry.and_then(|stamp| moment::parse(stamp));
+        let soon = at.is_some_and(|at| at <= scene.clock.now() + SOON);
+        self.exit() == Exit::Good && (soon || self.failure.is_some() || self.warning.is_some())
+    }
+
+    fn text(&self, exit: Exit, scene: &Scene) -> String {
+        let telling = Telling {
+            explanation: &self.explanation,
+            failure: self.failure.as_ref(),
+            warning: self.warning.as_ref(),
+            origin: &self.origin,
+            exit,
+            now: scene.clock.now(),
+            paint: scene.terminal.out,
+            unicode: scene.terminal.unicode,
+        };
+        telling.text()
+    }
+
+    fn json(&self, exit: Exit, scene: &Scene) -> String {
+        let verdict = match (exit, &self.failure) {
+            (Exit::Good, None) => "ok",
+            (Exit::Good | Exit::Brittle, _) => "degraded",
+            _ => "failed",
+        };
+        let document = json!({
+            "schema_version": 1,
+            "generated_at": stamp(scene.clock.now()),
+            "origin": if self.agent.is_some() { "agent" } else { "local" },
+            "agent": self.agent,
+            "name": self.explanation.name,
+            "verdict": verdict,
+            "exit_code": exit.code(),
+            "failure": self.failure,
+            "warning": self.warning,
+            "role": self.explanation.role,
+            "walk": self.explanation.walk,
+        });
+        format!("{document:#}\n")
+    }
+}
+
+fn one_code(code: &str, output: Output, scene: &Scene) -> Result<Exit, Stop> {
+    let Some(cause) = cause::by_code(code) else {
+        let says = format!("no cause has the code {code}");
+        return Err(Stop::new(Exit::Usage, says).hint("all codes: keyfob explain --list-codes"));
+    };
+    let text = match output {
+        Output::Json => format!("{:#}\n", plain(cause)),
+        Output::Text => {
+            let mut text =
+                format!("{}  {}\n", scene.terminal.out.paint(Tone::Strong, cause.code), cause.title);
+            let _infallible = writeln!(text, "  why   {}", cause.why);
+            for (index, fix) in cause.fix.iter().enumerate() {
+                let _infallible = writeln!(text, "  {:<5} {fix}", if index == 0 { "fix" } else { "or" });
+            }
+            text
+        }
+    };
+    scene.terminal.answer(&text)?;
+    Ok(Exit::Good)
+}
+
+fn all_codes(output: Output, scene: &Scene) -> Result<Exit, Stop> {
+    let text = match output {
+        Output::Json => format!("{:#}\n", json!(cause::catalogue().map(plain).collect::<Vec<_>>())),
+        Output::Text => {
+            let line = |cause: &Cause| {
+                format!("{} {}\n", scene.terminal.out.padded(Tone::Strong, cause.code, 20), cause.title)
+            };
+            cause::catalogue().map(line).collect()
+        }
+    };
+    scene.terminal.answer(&text)?;
+    Ok(Exit::Good)
+}
+
+fn plain(cause: &Cause) -> serde_json::Value {
+    json!({ "code": cause.code, "title": cause.title, "why": cause.why, "fix": cause.fix })
+}

@@ -1,0 +1,137 @@
+//! `serve`: the agent, until somebody ends it.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+
+use super::args::Serve;
+use super::exit::Exit;
+use super::signals::Signals;
+use super::stop::Stop;
+use super::telling::{Telling, exit_of};
+use super::{Scene, shadows, start_failed};
+use crate::agent::{self, Agent, Control, Ended, Options};
+use crate::config::LogLevel;
+use crate::config::overrides::Overrides;
+use crate::config::parse::{DEFAULT_PATH, PATH_VARIABLE, load};
+use crate::roster::Entry;
+use crate::server::status::Explanation;
+use crate::telemetry;
+use crate::wiring::{Format, Wiring};
+
+/// Serves until TERM.
+///
+/// # Errors
+/// What keeps it from starting, or made it end.
+pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Result<Exit, Stop> {
+    let flags = Overrides { profile: args.profile.clone(), listen: args.listen, ..scene.overrides() };
+    let loaded = load(scene.global.config.as_deref(), &scene.env)?;
+    let mut config = flags.apply(&loaded)?;
+    if scene.quiet() {
+        config.telemetry.log_level = config.telemetry.log_level.min(LogLevel::Error);
+    }
+    telemetry::logs::install(&config.telemetry, scene.terminal.err.is_on());
+    let (named, env) = (scene.global.config.clone(), scene.env.clone());
+    let level = config.telemetry.log_level;
+    let reread = move || {
+        let mut config = flags.apply(&load(named.as_deref(), &env)?)?;
+        config.telemetry.log_level = config.telemetry.log_level.min(level);
+        Ok(config)
+    };
+    let options = Options {
+        config,
+        watch: Some(file(scene)),
+        reread: Arc::new(reread),
+        env: scene.env.clone(),
+        clock: scene.clock.clone(),
+        telemetry: telemetry::build(scene.clock.clone()),
+    };
+    let agent = agent::start(options).map_err(start_failed)?;
+    hint(&agent, scene).await;
+    let control = agent.control();
+    let ended = tokio::select! {
+        ended = agent.run() => ended,
+        never = obey(&mut signals, &control) => match never {},
+    };
+    match ended {
+        Ended::Stopped => Ok(Exit::Good),
+        Ended::TooLate(late) => Err(too_late(&late, scene)),
+        Ended::Broken(part) => Err(Stop::internal("a part of the agent ended by itself", part)),
+    }
+}
+
+/// The file to watch, whether it is there or not.
+fn file(scene: &Scene) -> PathBuf {
+    let named = scene.global.config.clone();
+    let named = named.or_else(|| scene.env.filled(PATH_VARIABLE).map(PathBuf::from));
+    named.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH))
+}
+
+/// Does what signals say, for as long as the agent lives.
+async fn obey(signals: &mut Signals, control: &Control) -> std::convert::Infallible {
+    let at_terminal = std::io::stdin().is_terminal();
+    let mut ending = false;
+    loop {
+        let heard = signals.next().await;
+        match heard.signal {
+            Signal::SIGUSR1 => control.walk(),
+            // Whoever sits there has gone away.
+            Signal::SIGHUP if !at_terminal => control.reload(),
+            Signal::SIGHUP | Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT if !ending => {
+                ending = true;
+                control.stop();
+            }
+            Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT => {
+                // A second one: whoever sent it does not want to wait.
+                std::process::exit(i32::from(Exit::Signal(heard.number()).code()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// On a terminal: what to paste into another shell.
+async fn hint(agent: &Agent, scene: &Scene) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let about = agent.about();
+    let roster = agent.roster();
+    let role = roster.unnamed().or_else(|| roster.iter().next());
+    let (Some(address), Some(role)) = (about.credentials.first(), role) else { return };
+    let endpoint = format!("http://{address}/v1/credentials/{}", role.role.name);
+    let wiring = Wiring::new(&endpoint, &about.token_file.to_string_lossy(), None, &scene.env);
+    let lines = wiring.write(Format::Sh);
+    scene
+        .terminal
+        .remark(&format!("Paste this into another shell, or run `eval \"$(keyfob env)\"` there:\n\n{lines}"));
+    for shadow in shadows::of(&scene.env).await {
+        scene.terminal.remark(&format!("keyfob: {shadow}"));
+    }
+}
+
+/// The start-up deadline: what `explain` would say, cause and fix on the last lines.
+fn too_late(late: &[Entry], scene: &Scene) -> Stop {
+    let now = scene.clock.now();
+    let mut last = Stop::new(Exit::Unreachable, "no credentials within startup.deadline");
+    for entry in late {
+        let explanation = Explanation::of(entry, now);
+        let failure = explanation.role.as_ref().and_then(|role| role.last_failure.as_ref());
+        let exit = failure.map_or(Exit::Unreachable, |failure| exit_of(Some(failure)));
+        let telling = Telling {
+            explanation: &explanation,
+            failure,
+            warning: None,
+            origin: "within startup.deadline",
+            exit,
+            now,
+            paint: scene.terminal.err,
+            unicode: scene.terminal.unicode,
+        };
+        scene.terminal.complain(telling.text().trim_end());
+        last = Stop { exit, ..failure.map_or(last, |failure| Stop::from(failure.clone())) };
+    }
+    last
+}
