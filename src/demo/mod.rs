@@ -10,7 +10,6 @@ mod sts;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -122,12 +121,6 @@ struct Face {
     outside: Outside,
 }
 
-impl fmt::Debug for Face {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Face").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
 impl Face {
     async fn answer(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
@@ -175,3 +168,6 @@ fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Repl
 fn header<'h>(head: &'h Parts, name: &str) -> &'h str {
     head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
