@@ -85,17 +85,28 @@ impl Wiring {
     #[must_use]
     pub fn for_demo(mut self, aws: &str, proxy: &str, caller: &dyn Caller) -> Self {
         const NEAR: &str = "127.0.0.1,localhost";
+        // The last two make SDKs refuse an endpoint that is given to them. The other shell's variables are not known
+        // here: the one endpoint that would spoil the demo's first call goes in any case.
+        const ASTRAY: [&str; 4] = [
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+            "AWS_ENDPOINT_URL_STS",
+            "AWS_USE_FIPS_ENDPOINT",
+            "AWS_USE_DUALSTACK_ENDPOINT",
+        ];
         self.put("AWS_ENDPOINT_URL", aws);
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
             self.put(name, proxy);
         }
         for name in ["NO_PROXY", "no_proxy"] {
-            let theirs = caller.value(name).filter(|value| !value.is_empty());
-            self.put(name, &theirs.map_or(NEAR.to_owned(), |value| format!("{value},{NEAR}")));
+            let theirs = caller.value(name).unwrap_or_default().split(',').map(str::trim);
+            let kept = theirs.filter(|entry| !entry.is_empty() && !lets_aws_through(entry));
+            let kept: Vec<&str> = kept.chain([NEAR]).collect();
+            self.put(name, &kept.join(","));
         }
-        self.unset.push(Cow::Borrowed("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"));
-        let services = caller.names().into_iter().filter(|name| name.starts_with("AWS_ENDPOINT_URL_"));
-        self.unset.extend(services.map(Cow::Owned));
+        self.unset.extend(ASTRAY.map(Cow::Borrowed));
+        let mut services = caller.names();
+        services.retain(|name| name.starts_with("AWS_ENDPOINT_URL_") && !ASTRAY.contains(&name.as_str()));
+        self.unset.extend(services.into_iter().map(Cow::Owned));
         self
     }
 
@@ -148,6 +159,20 @@ impl Wiring {
             self.set.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
         format!("{:#}\n", serde_json::json!({ "set": set, "unset": self.unset }))
     }
+}
+
+/// Whether an entry of `NO_PROXY` sends requests for AWS past a proxy, as it does where AWS is reached privately.
+fn lets_aws_through(entry: &str) -> bool {
+    let with_port = entry.rsplit_once(':').filter(|(host, _)| !host.contains(':'));
+    let name = with_port.map_or(entry, |(host, _)| host).trim_start_matches(['*', '.']).to_ascii_lowercase();
+    ["amazonaws.com", "amazonaws.com.cn", "api.aws"]
+        .iter()
+        .any(|domain| name.is_empty() || within(&name, domain) || within(domain, &name))
+}
+
+/// Whether a name is that domain or in it.
+fn within(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// The environment of whoever asks for the wiring.

@@ -31,6 +31,12 @@ impl PrivateFolder {
         Err(last)
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// A path inside.
     #[must_use]
     pub fn join(&self, name: &str) -> PathBuf {
