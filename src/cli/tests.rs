@@ -1,3 +1,5 @@
+//! The argument tree as people type it.
+
 use super::args::{Admin, Cli, Command, GetOutput};
 use super::*;
 

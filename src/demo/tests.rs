@@ -1,3 +1,5 @@
+//! The demo's AWS, case by case.
+
 use std::time::SystemTime;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -28,6 +28,8 @@ pub const WALK: &str = "KEYFOB_WALK";
 
 /// More than this is no set of credentials.
 const STDOUT_LIMIT: usize = 64 * 1024;
+/// What a failure quotes of the last line of stderr, in characters.
+const LAST_WORDS: usize = 200;
 /// What is kept of the end of stderr.
 const STDERR_KEPT: usize = 2 * 1024;
 /// How long an ended process may take to disappear.
@@ -159,8 +161,14 @@ impl Process {
     }
 
     fn failed(&self, status: ExitStatus, stderr: &[u8]) -> Failure {
-        let failure = Failure::denied(&cause::PROC_EXIT, self.about(&format!("failed: {status}")));
         let said = output::presentable(stderr);
+        if said.contains(cause::KF_LOOP.code) {
+            let context = self.about("leads back to keyfob, which is resolving this very profile");
+            return Failure::misconfigured(&cause::KF_LOOP, context).seen("stderr", said);
+        }
+        let last = said.lines().next_back().map(|line| line.chars().take(LAST_WORDS).collect::<String>());
+        let words = last.map(|line| format!(": {line}")).unwrap_or_default();
+        let failure = Failure::denied(&cause::PROC_EXIT, self.about(&format!("failed: {status}{words}")));
         let failure = failure.seen("exit", status);
         if said.is_empty() { failure } else { failure.seen("stderr", said) }
     }

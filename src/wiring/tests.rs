@@ -1,3 +1,5 @@
+//! The wiring's tables, and its formats read back by what reads them.
+
 use std::collections::BTreeMap;
 use std::process::Command;
 

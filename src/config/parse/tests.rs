@@ -1,3 +1,5 @@
+//! Configurations good and bad, and the words for what is wrong with them.
+
 use std::fmt::Write as _;
 
 use super::*;

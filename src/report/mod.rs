@@ -1,5 +1,7 @@
 //! What a walk of the chain did: plain data, finished when the walk is. Everything that explains reads this.
 
+mod standing;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use crate::cause;
 use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::failure::{Failure, FailureKind};
 use crate::file::Stamp;
+
+pub use standing::{Served, Standing, Verdict};
 
 /// Sixteen random bytes that tie a walk's log line, trace, exemplar and error body together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -213,18 +217,32 @@ impl Resolution {
         matches!(last.outcome, Outcome::Provided { .. }).then_some(last.source)
     }
 
-    /// Why there are no credentials: the source that stopped the chain, else the metadata service where it is there
-    /// and did not help, else "nothing configured". `None` when there are some.
+    /// Why there are no credentials: the source that stopped the chain, else a source that was there and did not
+    /// help, else "nothing configured". `None` when there are some.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         if self.credentials.is_some() {
             return None;
         }
-        Some(match self.attempts.last().map(|last| &last.outcome) {
-            Some(Outcome::Failed(failure)) => failure.clone(),
-            Some(Outcome::Skipped(failure)) if failure.kind != FailureKind::NotConfigured => failure.clone(),
-            _ => Failure::new(FailureKind::NotConfigured, &cause::KF_NOTHING, "no source has credentials"),
-        })
+        if let Some(Outcome::Failed(failure)) = self.attempts.last().map(|last| &last.outcome) {
+            return Some(failure.clone());
+        }
+        let nothing =
+            || Failure::new(FailureKind::NotConfigured, &cause::KF_NOTHING, "no source has credentials");
+        Some(self.unreadable().or_else(|| self.unhelpful()).unwrap_or_else(nothing))
+    }
+
+    /// A file that may not be read: botocore takes it for an empty one, but somebody did configure something.
+    fn unreadable(&self) -> Option<Failure> {
+        let skipped = self.attempts.iter().filter_map(Attempt::skipped);
+        let found = skipped.into_iter().find(|failure| failure.cause == &cause::FILE_EACCES)?;
+        Some(Failure { kind: FailureKind::Misconfigured, ..found.clone() })
+    }
+
+    /// The last source, where it was asked and refused: the metadata service, as a rule.
+    fn unhelpful(&self) -> Option<Failure> {
+        let failure = self.attempts.last().and_then(Attempt::skipped)?;
+        (failure.kind != FailureKind::NotConfigured).then(|| failure.clone())
     }
 
     /// Whether a network source was asked: then trying again soon may help (contract 4).
@@ -240,6 +258,13 @@ impl Resolution {
 }
 
 impl Attempt {
+    fn skipped(&self) -> Option<&Failure> {
+        match &self.outcome {
+            Outcome::Skipped(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Every file this attempt and its hops looked at.
     pub fn inputs(&self) -> Box<dyn Iterator<Item = (&PathBuf, Stamp)> + '_> {
         let own = self.notes.looked.iter().filter_map(|look| match look {
@@ -248,74 +273,4 @@ impl Attempt {
         });
         Box::new(own.chain(self.notes.hops.iter().flat_map(Self::inputs)))
     }
-}
-
-/// What became of a walk's answer (contract 4, "a role does not drift").
-#[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
-    /// Held and served from now on.
-    Adopt,
-    /// The credentials that are held already: not yet renewed.
-    Unchanged,
-    /// Not taken; what is held stays until it expires.
-    Refuse(Failure),
-    /// A better source than the bond's: taken when a walk at that time ends there too.
-    Confirm(SystemTime),
-    /// An input is being written: walk again when it settles.
-    Wait,
-    /// What is held has lost its ground and goes; `Failure` says why.
-    Drop(Failure),
-    /// Nothing came, or an error; what is held stays until it expires.
-    Fail(Failure),
-}
-
-/// Where a role stands after a walk, for telemetry and `status`: plain data, no secret.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
-    /// Source of what is held.
-    pub source: Option<SourceKind>,
-    /// Last four characters of the key id held.
-    pub key_suffix: Option<String>,
-    /// Account held, as the source named it.
-    pub account: Option<String>,
-    /// When this key id was first seen.
-    pub issued_at: Option<SystemTime>,
-    /// True expiry of what is held; `None` without expiry or when nothing is held.
-    pub expires_at: Option<SystemTime>,
-    /// Whether something is held at all.
-    pub held: bool,
-    /// Whether it is served past its expiry because the metadata service is down.
-    pub extended: bool,
-    /// Whether it is a bare long-term key.
-    pub long_term: bool,
-    /// The next walk, if one is planned.
-    pub next: Option<SystemTime>,
-    /// Failed walks since the last good one.
-    pub failures: u32,
-}
-
-impl Standing {
-    /// Whether something may be served at `now`.
-    #[must_use]
-    pub fn available(&self, now: SystemTime) -> bool {
-        self.held && (self.extended || self.expires_at.is_none_or(|at| at > now))
-    }
-}
-
-/// One request to the credentials listener or the admin listener, answered.
-#[derive(Clone, Debug)]
-pub struct Served {
-    /// `credentials`, `health`, `metrics`, `status`, `explain` or `refresh`.
-    pub handler: &'static str,
-    /// The role, where one was found.
-    pub role: Option<RoleName>,
-    /// HTTP status.
-    pub status: u16,
-    /// Why it was refused: a closed set (`missing_token`, `bad_token`, `bad_host_header`, `forwarded_header`,
-    /// `role_denied`), or empty.
-    pub refused: &'static str,
-    /// From the parsed head to the finished answer.
-    pub took: Duration,
-    /// Life left in what was handed out.
-    pub left: Option<Duration>,
 }
