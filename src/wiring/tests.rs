@@ -1,3 +1,5 @@
+//! Holds the table of variables and proves each format by what its reader sees.
+
 use std::collections::BTreeMap;
 use std::process::Command;
 
