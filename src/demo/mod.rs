@@ -135,7 +135,7 @@ impl Face {
         if head.uri.path().starts_with("/latest/") {
             return metadata::answer(&head, &mut ring, self.clock.now());
         }
-        sts::answer(&head, &body.to_bytes(), &mut ring, self.clock.now())
+        sts::answer(&head, &body.to_bytes(), &ring, self.clock.now())
     }
 
     /// What a client wants that takes us for a proxy.

@@ -153,7 +153,7 @@ fn a_file_that_cannot_be_parsed_names_its_line_and_hides_its_values() {
 fn a_file_that_may_not_be_read() {
     let home = TempHome::new();
     let path = home.credentials(&static_keys("default", GOOD));
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
     if std::fs::read(&path).is_ok() {
         // Root reads everything: run the command as nobody.
         std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();

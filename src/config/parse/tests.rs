@@ -1,8 +1,10 @@
-//! Configurations good and bad, and the words for what is wrong with them.
+//! Holds every problem of a configuration to its words, row by row.
 
 use std::fmt::Write as _;
 
 use super::*;
+use crate::config::{StaticKeys, Vars};
+use crate::credentials::SourceKind;
 
 fn problems(text: &str) -> Vec<String> {
     let wrong = parse(text, Path::new("k.toml")).expect_err(text);
