@@ -8,25 +8,14 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::help;
 use crate::config::{LogFormat, duration};
 use crate::credentials::RoleName;
 use crate::wiring::Format;
 
-const EXAMPLES: &str = "\
-In trouble:
-  keyfob explain                     what each source says, the likely cause and the fix
-  keyfob explain --code WI-TRUST     what a code in a log or a metric means
-  keyfob check                       whether the configuration is right
-  keyfob status                      what the running agent holds
-
-To begin:
-  keyfob demo -- aws sts get-caller-identity      everything built in, nothing of yours is touched
-  keyfob exec -- aws s3 ls                        one command with fresh credentials
-  keyfob serve                                    the agent; `eval \"$(keyfob env)\"` in another shell";
-
 /// Serves the credentials boto3 would find, kept fresh, to every AWS SDK; and says why when there are none.
 #[derive(Debug, Parser)]
-#[command(name = "keyfob", version, after_help = EXAMPLES)]
+#[command(name = "keyfob", version, after_help = help::EXAMPLES)]
 #[command(arg_required_else_help = true, disable_help_flag = true, max_term_width = 100)]
 pub struct Cli {
     /// What goes for every command.
@@ -109,7 +98,7 @@ pub enum Command {
 
 /// `serve`.
 #[derive(Debug, Args)]
-#[command(after_help = SERVE_HELP)]
+#[command(after_help = help::SERVE)]
 pub struct Serve {
     /// Keep this profile, as one chosen in code; only without configured roles
     #[arg(long, value_name = "PROFILE", value_parser = not_empty)]
@@ -118,21 +107,6 @@ pub struct Serve {
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
 }
-
-const SERVE_HELP: &str = "\
-Without configuration: one role named default, the whole chain, credentials on 127.0.0.1:5397,
-admin on 127.0.0.1:5398.
-
-Signals:
-  HUP   read the configuration again      USR1  walk every role's chain now
-  TERM  end in order, status 0            (twice: end at once)
-
-Examples:
-  keyfob serve
-  keyfob serve --profile prod --listen 127.0.0.1:6000 --admin off
-
-Exit status: 0 ended by TERM, 2 bad configuration or port taken; with startup.deadline also 3, 4
-or 5 as for `get`.";
 
 /// Whose credentials: a role of the configuration, or a profile.
 #[derive(Clone, Debug, Default, Args)]
@@ -147,7 +121,7 @@ pub struct Whose {
 
 /// `get`.
 #[derive(Debug, Args)]
-#[command(after_help = GET_HELP)]
+#[command(after_help = help::GET)]
 pub struct Get {
     /// Whose.
     #[command(flatten)]
@@ -159,20 +133,6 @@ pub struct Get {
     #[arg(long, conflicts_with = "profile")]
     pub agent: bool,
 }
-
-const GET_HELP: &str = "\
-Prints secrets: the only command that does.
-
-Examples:
-  keyfob get                                   on a terminal, for people
-  eval \"$(keyfob get --output env)\"            into this shell; what would contradict is unset
-  credential_process = keyfob get --profile p  in an AWS config file, for another profile
-
-Exit status:
-  0  printed          1  a fault of keyfob's own     2  bad usage or configuration
-  3  nothing is configured in any source
-  4  a configured source refused, is malformed, misconfigured or expired
-  5  unreachable, timed out, throttled; or no agent is there";
 
 /// `get --output`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -189,7 +149,7 @@ pub enum GetOutput {
 
 /// `explain`.
 #[derive(Debug, Args)]
-#[command(after_help = EXPLAIN_HELP)]
+#[command(after_help = help::EXPLAIN)]
 pub struct Explain {
     /// Whose.
     #[command(flatten)]
@@ -214,22 +174,6 @@ pub struct Explain {
     pub list_codes: bool,
 }
 
-const EXPLAIN_HELP: &str = "\
-Asks the running agent, if there is one, what it saw; else walks the chain here, as this user.
-No secret is printed.
-
-Examples:
-  keyfob explain                    the role `default`, or the only one
-  keyfob explain app --now          make the agent look again first
-  keyfob explain --profile prod     a profile of the AWS files, walked here
-  keyfob explain --code KF-DRIFT    what a code in a log, a metric or an error body means
-
-Exit status:
-  0  usable           1  a fault of keyfob's own     2  bad usage or configuration
-  3  nothing is configured in any source
-  4  a configured source refused, is malformed, misconfigured or expired
-  5  unreachable, timed out, throttled               6  with --strict: usable, but about to break";
-
 /// `--output` of commands that answer people or programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -242,7 +186,7 @@ pub enum Output {
 
 /// `exec`.
 #[derive(Debug, Args)]
-#[command(after_help = EXEC_HELP)]
+#[command(after_help = help::EXEC)]
 pub struct Exec {
     /// Whose.
     #[command(flatten)]
@@ -258,23 +202,9 @@ pub struct Exec {
     pub command: Vec<OsString>,
 }
 
-const EXEC_HELP: &str = "\
-The command gets an endpoint of its own on a free port of 127.0.0.1 and the variables that point
-at it. Its token and files are in a private folder that goes when the command ends. Signals are
-passed on to it.
-
-Examples:
-  keyfob exec -- aws sts get-caller-identity
-  keyfob exec --profile prod -- python train.py
-  keyfob exec app --wait 30s -- ./server
-
-Exit status: the command's own; 128+N when signal N ended it; 127 not found, 126 cannot be run;
-125 keyfob's own failures, such as no credentials: then the command was not started, and stderr
-says why.";
-
 /// `env`.
 #[derive(Debug, Args)]
-#[command(after_help = ENV_HELP)]
+#[command(after_help = help::ENV)]
 pub struct EnvArgs {
     /// A role of the agent [default: `default`, or the only one]
     #[arg(value_name = "ROLE", value_parser = role)]
@@ -284,37 +214,18 @@ pub struct EnvArgs {
     pub format: Format,
 }
 
-const ENV_HELP: &str = "\
-No secret is printed: the token stays in its file.
-
-Examples:
-  eval \"$(keyfob env)\"                                          sh, bash, zsh
-  keyfob env --format fish | source                             fish
-  keyfob env --format github >> \"$GITHUB_ENV\"                   GitHub Actions
-  keyfob env --format systemd > /etc/app.env                    EnvironmentFile=/etc/app.env
-  docker run --network host -v TOKEN:TOKEN:ro $(keyfob env --format docker) IMAGE
-
-Exit status: 0 printed, 2 bad usage or no such role, 5 no agent is there.";
-
 /// `status`.
 #[derive(Debug, Args)]
-#[command(after_help = STATUS_HELP)]
+#[command(after_help = help::STATUS)]
 pub struct Status {
     /// How to print it
     #[arg(long, short, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
     pub output: Output,
 }
 
-const STATUS_HELP: &str = "\
-Examples:
-  keyfob status
-  keyfob --admin 127.0.0.1:6000 status --output json
-
-Exit status: 0 answered, whatever the roles' state; 2 bad usage; 5 no agent is there.";
-
 /// `refresh`.
 #[derive(Debug, Args)]
-#[command(after_help = REFRESH_HELP)]
+#[command(after_help = help::REFRESH)]
 pub struct Refresh {
     /// A role of the agent [default: `default`, or the only one]
     #[arg(value_name = "ROLE", value_parser = role)]
@@ -324,20 +235,9 @@ pub struct Refresh {
     pub drop: bool,
 }
 
-const REFRESH_HELP: &str = "\
-Needs the admin token: run it as the agent's user or as root. SIGUSR1 makes the agent look again
-for every role.
-
-Examples:
-  keyfob refresh
-  keyfob refresh app --drop
-
-Exit status: 0 the role has usable credentials; 3, 4 or 5 why it has none; 2 no such role; 5 no
-agent is there.";
-
 /// `wait`.
 #[derive(Debug, Args)]
-#[command(after_help = WAIT_HELP)]
+#[command(after_help = help::WAIT)]
 pub struct Wait {
     /// Roles of the agent [default: every required one]
     #[arg(value_name = "ROLE", value_parser = role)]
@@ -347,53 +247,23 @@ pub struct Wait {
     pub timeout: Duration,
 }
 
-const WAIT_HELP: &str = "\
-Returns as soon as the agent holds usable credentials; the agent itself may still be starting.
-
-Examples:
-  keyfob wait
-  ExecStartPre=keyfob wait --timeout 30s app        in a systemd unit
-
-Exit status: 0 usable; else that of the last failure: 3 nothing configured, 4 refused, 5
-unreachable or no agent; 2 no such role.";
-
 /// `check`.
 #[derive(Debug, Args)]
-#[command(after_help = CHECK_HELP)]
+#[command(after_help = help::CHECK)]
 pub struct Check {
     /// Print the configuration in force with the origin of each value; secrets are masked
     #[arg(long)]
     pub print: bool,
 }
 
-const CHECK_HELP: &str = "\
-Nothing is contacted and nothing is bound: only what the file says is judged.
-
-Examples:
-  keyfob check
-  keyfob check --config ./keyfob.toml --print
-
-Exit status: 0 right, 2 not: every problem is on stderr, with its place.";
-
 /// `demo`.
 #[derive(Debug, Args)]
-#[command(after_help = DEMO_HELP)]
+#[command(after_help = help::DEMO)]
 pub struct Demo {
     /// A command to run against the demo; without one, the demo stays until Ctrl-C
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
-
-const DEMO_HELP: &str = "\
-A built-in fake AWS (instance metadata and STS, keys that say DEMO, a life of five minutes) and
-the agent against it, in one process, on free ports. Your files, variables and services are
-neither read nor changed, and nothing leaves this machine.
-
-Examples:
-  keyfob demo -- aws sts get-caller-identity
-  keyfob demo                                        prints what to paste into another shell
-
-Exit status: with CMD as for `exec`; else 0.";
 
 fn admin(text: &str) -> Result<Admin, String> {
     if text == "off" {

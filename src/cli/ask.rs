@@ -23,6 +23,8 @@ use crate::config::parse::load_if_allowed;
 use crate::credentials::RoleName;
 use crate::server::status::{Explanation, RoleStatus, Status};
 
+/// Not the mark of the agent's own chain: that one is never answered with credentials.
+const AGENT_NAME: &str = concat!("keyfob-cli/", env!("CARGO_PKG_VERSION"));
 /// For answers from memory.
 const SOON: Duration = Duration::from_secs(3);
 /// For an answer that waits for a walk, which the agent limits to 30 s.
@@ -196,9 +198,7 @@ pub fn request(
     token: Option<HeaderValue>,
 ) -> Result<Request<Empty<Bytes>>, Stop> {
     let built = Request::builder().method(method).uri(path).header(HOST, to.to_string());
-    let mut built = built
-        .header(ACCEPT, "application/json")
-        .header(USER_AGENT, concat!("keyfob/", env!("CARGO_PKG_VERSION")));
+    let mut built = built.header(ACCEPT, "application/json").header(USER_AGENT, AGENT_NAME);
     if let Some(token) = token {
         built = built.header(AUTHORIZATION, token);
     }

@@ -1,10 +1,13 @@
 //! `env`: the wiring for the running agent, in whatever format; never a secret.
 
-use super::args::EnvArgs;
+use super::args::{EnvArgs, Whose};
 use super::ask::{self, Agent};
 use super::exit::Exit;
 use super::stop::Stop;
+use super::walk::Subject;
 use super::{Scene, shadows};
+use crate::credentials::{RoleName, SourceKind};
+use crate::server::status::RoleStatus;
 use crate::wiring::{Format, Wiring};
 
 /// Prints the wiring.
@@ -17,10 +20,24 @@ pub(super) async fn run(args: &EnvArgs, scene: &Scene) -> Result<Exit, Stop> {
     let role = ask::meant(&status, args.role.as_ref())?;
     let endpoint = format!("http://{}/v1/credentials/{}", ask::nearest(&status)?, role.name);
     let token_file = status.token_file.to_string_lossy();
-    let wiring = Wiring::new(&endpoint, &token_file, role.region.as_deref(), &scene.env);
+    let region = match &role.region {
+        Some(region) => Some(region.clone()),
+        None => region(role, scene).await,
+    };
+    let wiring = Wiring::new(&endpoint, &token_file, region.as_deref(), &scene.env);
     scene.terminal.answer(&wiring.write(args.format))?;
     warn(&wiring, args.format, scene).await;
     Ok(Exit::Good)
+}
+
+/// The region as the same role's configuration and files say it here: those of an agent that runs as another user may
+/// differ, and then nothing is found.
+async fn region(role: &RoleStatus, scene: &Scene) -> Option<String> {
+    let whose = Whose { role: RoleName::parse(&role.name), profile: None };
+    let subject = Subject::find(&scene.global, &whose, &scene.env).ok()?;
+    let source = role.source.as_deref().and_then(SourceKind::parse)?;
+    let session = subject.session(&scene.env).await;
+    subject.region(session.as_ref(), &scene.env, &scene.clock, source).await
 }
 
 /// What would win over the endpoint in spite of the wiring.

@@ -145,7 +145,7 @@ fn without(now: &Snapshot, subject: &Subject, scene: &Scene) -> Stop {
             explanation: &explanation,
             failure: Some(&status),
             warning: None,
-            origin: "walked here",
+            origin: "here",
             exit: Exit::NotStarted,
             now: at,
             paint: scene.terminal.err,
@@ -153,8 +153,7 @@ fn without(now: &Snapshot, subject: &Subject, scene: &Scene) -> Stop {
         };
         scene.terminal.complain(telling.text().trim_end());
     }
-    let says = format!("{failure}; the command was not started");
-    Stop::new(exit_of(Some(&status)), says)
+    Stop::new(exit_of(Some(&status)), "no credentials: the command was not started")
 }
 
 /// The profile's settings for the private copy.

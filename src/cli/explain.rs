@@ -53,7 +53,7 @@ async fn told(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
         match of_agent(args, scene).await {
             Ok(told) => return Ok(told),
             Err(stop) if args.now || !elsewhere(&stop, args) => return Err(stop),
-            Err(stop) => scene.terminal.remark(&format!("{}; walking here instead", stop.says)),
+            Err(stop) => scene.terminal.remark(&format!("{}; looking here instead", stop.says)),
         }
     }
     local(args, scene).await
@@ -90,7 +90,7 @@ async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
         FailureStatus::from(&Failure::misconfigured(&cause::KF_STATIC, "these are bare long-term keys"))
     });
     let explanation = Explanation::of_walk(&subject.role.name, &walk);
-    let origin = format!("walked here, as {}, not as a service", user());
+    let origin = format!("here, as {}, not as a service", user());
     Ok(Told { explanation, failure, warning, agent: None, origin })
 }
 

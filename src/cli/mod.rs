@@ -11,6 +11,7 @@ pub mod exit;
 mod explain;
 pub mod folder;
 mod get;
+mod help;
 mod moment;
 mod refresh;
 mod serve;
@@ -95,12 +96,16 @@ pub fn parse(words: &[OsString]) -> Result<Cli, u8> {
     Cli::try_parse_from(words).map_err(|error| {
         // Help that nobody reads is no error.
         let _unread = error.print();
-        match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Good.code(),
-            _ if runs_a_command(words) => Exit::NotStarted.code(),
-            _ => Exit::Usage.code(),
-        }
+        misunderstood(words, error.kind()).code()
     })
+}
+
+fn misunderstood(words: &[OsString], why: ErrorKind) -> Exit {
+    match why {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Good,
+        _ if runs_a_command(words) => Exit::NotStarted,
+        _ => Exit::Usage,
+    }
 }
 
 /// Whether the words, wrong as they are, were to run a command: then our failures have a status of their own.

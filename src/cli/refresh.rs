@@ -4,7 +4,6 @@ use super::args::Refresh;
 use super::ask::{self, Agent};
 use super::exit::Exit;
 use super::stop::Stop;
-use super::telling::exit_of;
 use super::{Scene, moment};
 
 /// Walks, and says how the role stands then.
@@ -16,21 +15,16 @@ pub(super) async fn run(args: &Refresh, scene: &Scene) -> Result<Exit, Stop> {
     let status = agent.status().await?;
     let name = ask::meant(&status, args.role.as_ref())?.name.clone();
     let role = agent.refresh(&name, args.drop).await?;
-    if let (false, failure) = (role.usable, role.last_failure) {
-        let exit = if failure.is_some() { exit_of(failure.as_ref()) } else { Exit::Unreachable };
-        let stop = failure.map_or_else(|| Stop::new(exit, "the walk has not ended yet"), Stop::from);
-        return Err(stop.hint(format!("more: keyfob explain {name}")));
-    }
-    if let Some(failure) = &agent
-        .status()
-        .await?
-        .roles
-        .iter()
-        .find(|role| role.name == name)
-        .and_then(|role| role.last_failure.clone())
-    {
-        let says = format!("the walk failed, what is held stays: {} [{}]", failure.message, failure.code);
-        scene.terminal.remark(&format!("keyfob: {says}"));
+    match role.last_failure {
+        Some(failure) if !role.usable => {
+            return Err(Stop::from(failure).hint(format!("more: keyfob explain {name}")));
+        }
+        Some(failure) => {
+            let says = format!("what is held stays: {} [{}]", failure.message, failure.code);
+            scene.terminal.remark(&format!("keyfob: {says}"));
+        }
+        None if !role.usable => return Err(Stop::new(Exit::Unreachable, "the walk has not ended yet")),
+        None => {}
     }
     let expiry = role.expires_at.as_deref().and_then(moment::parse);
     let expiry = expiry

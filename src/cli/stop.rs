@@ -72,9 +72,10 @@ impl From<FailureStatus> for Stop {
             5 => Exit::Unreachable,
             _ => Exit::Refused,
         };
+        let saw = failure.evidence.iter().map(|fact| format!("saw: {fact}"));
         let why = format!("why: {}", failure.why);
         let fixes = failure.fix.iter().map(|fix| format!("fix: {fix}"));
-        let hints = std::iter::once(why).chain(fixes).collect();
+        let hints = saw.chain([why]).chain(fixes).collect();
         Self { exit, says: format!("{} [{}]", failure.message, failure.code), hints }
     }
 }
@@ -86,10 +87,12 @@ mod tests {
 
     #[test]
     fn a_failure_brings_its_status_its_reason_and_its_fix() {
-        let stop = Stop::from(&Failure::denied(&cause::KF_LOOP, "profile p leads back"));
+        let failure = Failure::denied(&cause::KF_LOOP, "profile p leads back").seen("stderr", "words");
+        let stop = Stop::from(&failure);
         assert_eq!(stop.exit, Exit::Refused);
         assert_eq!(stop.says, "profile p leads back [KF-LOOP]");
-        assert!(stop.hints[0].starts_with("why: ") && stop.hints[1].starts_with("fix: "), "{stop:?}");
+        let begins = ["saw: stderr=words", "why: ", "fix: "];
+        assert!(stop.hints.iter().zip(begins).all(|(hint, begin)| hint.starts_with(begin)), "{stop:?}");
     }
 
     #[test]

@@ -92,7 +92,10 @@ impl Telling<'_> {
         }
         let evidence = step.failure.iter().flat_map(|failure| failure.evidence.iter().cloned());
         let failed = step.failure.is_some();
-        let looked = step.looks.iter().filter(|_| failed).cloned();
+        // What the sentence says already is not said again.
+        let told =
+            |look: &&String| step.failure.as_ref().is_some_and(|failure| look.contains(&failure.message));
+        let looked = step.looks.iter().filter(|look| failed && !told(look)).cloned();
         for line in evidence.chain(looked).chain(step.calls.iter().map(call)) {
             let line = hanging(&line, MARGIN);
             let _infallible = writeln!(text, "{:MARGIN$}{}", "", self.paint.paint(Tone::Dim, line));

@@ -114,7 +114,7 @@ impl Terminal {
             self.complain(&format!("{} {}", self.err.paint(tone, "keyfob:"), stop.says));
         }
         for hint in &stop.hints {
-            self.complain(&format!("  {hint}"));
+            self.complain(&format!("  {}", hint.trim_end().replace('\n', "\n    ")));
         }
     }
 }

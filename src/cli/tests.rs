@@ -87,7 +87,8 @@ fn what_makes_no_sense_is_refused_with_what_was_wanted() {
 fn wrong_words_have_the_status_of_their_command() {
     let status = |words: &str| {
         let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();
-        parse(&words).expect_err("nothing to do")
+        let why = Cli::try_parse_from(&words).expect_err("nothing to do").kind();
+        misunderstood(&words, why).code()
     };
     assert_eq!(status("keyfob get --nonsense"), 2);
     assert_eq!(status("keyfob nonsense"), 2);

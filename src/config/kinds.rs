@@ -162,7 +162,7 @@ pub(super) fn sources(value: &DeValue<'_>) -> Read<Vec<SourceKind>> {
     let chosen = SourceKind::parse(named).filter(|kind| !ours(*kind));
     chosen.map(|kind| vec![kind]).ok_or_else(|| {
         let words: Vec<_> = all().filter(|kind| !ours(*kind)).map(SourceKind::as_str).collect();
-        match super::raw::nearest(named, words.iter().copied()) {
+        match super::near::nearest(named, words.iter().copied()) {
             Some(near) => format!("a source of the chain: did you mean \"{near}\"?"),
             None => format!("a source of the chain: {}", words.join(", ")),
         }

@@ -4,11 +4,15 @@
 
 pub mod duration;
 pub mod env;
+mod findings;
 mod kinds;
+mod near;
 pub mod overrides;
 pub mod parse;
 pub mod print;
 mod raw;
+mod roles;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::config::{StaticKeys, Vars};
+use crate::credentials::SourceKind;
 
 fn problems(text: &str) -> Vec<String> {
     let wrong = parse(text, Path::new("k.toml")).expect_err(text);
