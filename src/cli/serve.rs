@@ -115,7 +115,7 @@ async fn hint(agent: &Agent, scene: &Scene) {
 /// The start-up deadline: what `explain` would say, cause and fix on the last lines.
 fn too_late(late: &[Entry], scene: &Scene) -> Stop {
     let now = scene.clock.now();
-    let mut last = Stop::new(Exit::Unreachable, "no credentials within startup.deadline");
+    let mut last = Exit::Unreachable;
     for entry in late {
         let explanation = Explanation::of(entry, now);
         let failure = explanation.role.as_ref().and_then(|role| role.last_failure.as_ref());
@@ -131,7 +131,7 @@ fn too_late(late: &[Entry], scene: &Scene) -> Stop {
             unicode: scene.terminal.unicode,
         };
         scene.terminal.complain(telling.text().trim_end());
-        last = Stop { exit, ..failure.map_or(last, |failure| Stop::from(failure.clone())) };
+        last = exit;
     }
-    last
+    Stop::silent(last)
 }
