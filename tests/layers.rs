@@ -53,6 +53,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
 const EXPOSING: &[&str] = &[
     "aws/mod.rs",
     "aws/refusal.rs",
+    "cli/get.rs",
     "http.rs",
     "http/proxy.rs",
     "server/reply.rs",
