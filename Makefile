@@ -55,4 +55,5 @@ build/tools/bin/cargo-deny:
 	cargo install cargo-deny --version $(CARGO_DENY) --locked --root build/tools
 
 bench: release ## Measure the release binary, nginx beside it (needs wrk, nginx, valgrind)
-	cargo bench --locked --profile dev --bench serve
+	@mkdir -p build
+	cargo bench --locked --profile dev --bench serve | tee build/bench.md

@@ -20,20 +20,22 @@ pub fn cpu(pid: i32) -> Duration {
 /// Resident memory: whole, and with shared pages divided among those who share them.
 pub struct Memory {
     pub rss_kb: u64,
-    pub pss_kb: u64,
+    /// Only root may look: keyfob keeps others of its user out of its memory.
+    pub pss_kb: Option<u64>,
 }
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} | {}", self.rss_kb, self.pss_kb)
+        let pss = self.pss_kb.map_or("–".to_owned(), |kb| kb.to_string());
+        write!(f, "{} | {pss}", self.rss_kb)
     }
 }
 
 pub fn memory(pid: i32) -> Memory {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    let field = |name: &str| {
-        let value = rollup.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        value.trim().trim_end_matches(" kB").parse().unwrap()
+    let field = |file: &str, name: &str| {
+        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+        value.trim().trim_end_matches(" kB").parse().ok()
     };
-    Memory { rss_kb: field("Rss:"), pss_kb: field("Pss:") }
+    Memory { rss_kb: field("status", "VmRSS:").unwrap(), pss_kb: field("smaps_rollup", "Pss:") }
 }
