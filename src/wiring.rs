@@ -6,7 +6,6 @@
 mod private;
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 pub use private::{private_config, yields_credentials};
 
