@@ -102,7 +102,7 @@ impl Serving {
 }
 
 /// The one place that knows what the agent's first log line looks like.
-fn parse_bound(line: &str) -> Option<Bound> {
+pub fn parse_bound(line: &str) -> Option<Bound> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     let fields = match line.get("fields") {
         Some(fields) => fields,
