@@ -10,6 +10,7 @@
 
 mod agent;
 mod catalogue;
+mod cli;
 mod fake_aws;
 mod laws;
 mod layers;

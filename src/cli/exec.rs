@@ -25,6 +25,9 @@ use crate::source::session::Session;
 use crate::telemetry;
 use crate::wiring::{Wiring, private_config};
 
+/// For somebody at a terminal, who can end it.
+const FOR_EVER: Duration = Duration::from_hours(24);
+
 /// Runs the command; ends with its status.
 ///
 /// # Errors
@@ -66,6 +69,7 @@ fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Age
     config.startup = Startup { deadline: None };
     // stderr belongs to the command: only what it will suffer from is said.
     config.telemetry.log_level = LogLevel::Error;
+    config.refresh.process_timeout = subject.process_timeout().unwrap_or(FOR_EVER);
     for role in &mut config.roles {
         role.tokens.clear();
     }
@@ -122,7 +126,6 @@ fn source_of(subject: &Subject, source: SourceKind) -> SourceKind {
 /// The role once something is usable, or after its first walk, or when `patience` is over.
 async fn usable(handle: &Handle, patience: Duration, scene: &Scene) -> Arc<Snapshot> {
     const LOOK_EVERY: Duration = Duration::from_millis(50);
-    const FOR_EVER: Duration = Duration::from_hours(24);
     let deadline = Instant::now() + patience;
     loop {
         // A walk under way is always waited for: every source has a deadline of its own.

@@ -161,7 +161,10 @@ async fn dispatch(command: &Command, scene: &Scene, mut signals: Signals) -> Res
 pub fn start_failed(error: StartError) -> Stop {
     match error {
         StartError::Bind(error) => {
-            Stop::new(Exit::Usage, error.to_string()).hint("fix: end that process, or choose another address")
+            let taken = error.error.kind() == std::io::ErrorKind::AddrInUse;
+            let fix =
+                if taken { "end that process, or choose another address" } else { "choose another address" };
+            Stop::new(Exit::Usage, error.to_string()).hint(format!("fix: {fix}"))
         }
         StartError::Tokens(problems) => problems.into(),
         StartError::Loop(failure) => Stop::from(&failure),

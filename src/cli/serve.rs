@@ -11,11 +11,12 @@ use super::exit::Exit;
 use super::signals::Signals;
 use super::stop::Stop;
 use super::telling::{Telling, exit_of};
+use super::walk::Subject;
 use super::{Scene, shadows, start_failed};
 use crate::agent::{self, Agent, Control, Ended, Options};
-use crate::config::LogLevel;
 use crate::config::overrides::Overrides;
 use crate::config::parse::{DEFAULT_PATH, PATH_VARIABLE, load};
+use crate::config::{Config, LogLevel};
 use crate::roster::Entry;
 use crate::server::status::Explanation;
 use crate::telemetry;
@@ -28,18 +29,17 @@ use crate::wiring::{Format, Wiring};
 pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Result<Exit, Stop> {
     let flags = Overrides { profile: args.profile.clone(), listen: args.listen, ..scene.overrides() };
     let loaded = load(scene.global.config.as_deref(), &scene.env)?;
-    let mut config = flags.apply(&loaded)?;
-    if scene.quiet() {
-        config.telemetry.log_level = config.telemetry.log_level.min(LogLevel::Error);
-    }
+    let quiet = scene.quiet();
+    let level = move |mut config: Config| {
+        if quiet {
+            config.telemetry.log_level = LogLevel::Error;
+        }
+        config
+    };
+    let config = level(flags.apply(&loaded)?);
     telemetry::logs::install(&config.telemetry, scene.terminal.err.is_on());
     let (named, env) = (scene.global.config.clone(), scene.env.clone());
-    let level = config.telemetry.log_level;
-    let reread = move || {
-        let mut config = flags.apply(&load(named.as_deref(), &env)?)?;
-        config.telemetry.log_level = config.telemetry.log_level.min(level);
-        Ok(config)
-    };
+    let reread = move || Ok(level(flags.apply(&load(named.as_deref(), &env)?)?));
     let options = Options {
         config,
         watch: Some(file(scene)),
@@ -102,7 +102,10 @@ async fn hint(agent: &Agent, scene: &Scene) {
     let role = roster.unnamed().or_else(|| roster.iter().next());
     let (Some(address), Some(role)) = (about.credentials.first(), role) else { return };
     let endpoint = format!("http://{address}/v1/credentials/{}", role.role.name);
-    let wiring = Wiring::new(&endpoint, &about.token_file.to_string_lossy(), None, &scene.env);
+    let subject = Subject { role: role.role.clone(), named: true, config: Config::default() };
+    let region = subject.configured_region(subject.session(&scene.env).await.as_ref());
+    let token_file = about.token_file.to_string_lossy();
+    let wiring = Wiring::new(&endpoint, &token_file, region.as_deref(), &scene.env);
     let lines = wiring.write(Format::Sh);
     scene
         .terminal

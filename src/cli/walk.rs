@@ -98,6 +98,13 @@ impl Subject {
         Session::open(&self.env(env), self.role.profile.as_deref(), within, &mut unread).await.ok()
     }
 
+    /// The region as the role or its profile has it.
+    #[must_use]
+    pub fn configured_region(&self, session: Option<&Session>) -> Option<String> {
+        let own = self.role.assume.as_ref().and_then(|assume| assume.region.clone());
+        own.or_else(|| session?.region().map(str::to_owned))
+    }
+
     /// The region as the role, its profile or, for its own credentials, the metadata service knows it.
     pub async fn region(
         &self,
@@ -106,8 +113,7 @@ impl Subject {
         clock: &Clock,
         from: SourceKind,
     ) -> Option<String> {
-        let configured = self.role.assume.as_ref().and_then(|assume| assume.region.clone());
-        if let Some(region) = configured.or_else(|| session?.region().map(str::to_owned)) {
+        if let Some(region) = self.configured_region(session) {
             return Some(region);
         }
         if from != SourceKind::Imds {
