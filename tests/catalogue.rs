@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use clap::CommandFactory;
+use keyfob::cli::args::Cli;
 use keyfob::config::Config;
 use keyfob::config::parse::parse;
 use keyfob::telemetry::metrics::NAMES;
@@ -102,6 +104,13 @@ fn the_sdk_versions_are_those_that_are_installed() {
             pinned.contains(&format!("=={}\n", row[1])) || pinned.contains(&format!("\"{}\"", row[1]));
         assert!(named || row[0].contains("Rust"), "{row:?}");
     }
+}
+
+#[test]
+fn every_command_is_documented_and_every_documented_command_is_there() {
+    let cli = Cli::command();
+    let code = cli.get_subcommands().map(|command| command.get_name().to_owned());
+    assert_same(&Table::under("## Commands").first_cells(), &code.collect());
 }
 
 #[test]

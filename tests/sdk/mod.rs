@@ -4,6 +4,7 @@
 //! where `KEYFOB_REQUIRE_TOOLS=1`.
 
 mod programs;
+mod readme;
 mod through;
 
 use std::ffi::OsStr;
