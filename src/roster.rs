@@ -29,7 +29,7 @@ impl Roster {
     /// The role of that name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Entry> {
-        self.0.get(&RoleName::parse(name)?)
+        self.0.get(name)
     }
 
     /// The role that is meant when none is named: `default`, or the only one.

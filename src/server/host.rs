@@ -12,6 +12,8 @@ pub(super) fn ours(value: &str, hosts: &[String]) -> bool {
             Ok(address) => address.is_loopback() || address.is_unicast_link_local() || listed(inner, hosts),
             Err(_) => false,
         },
+        // What nearly everybody sends; the rest is parsed.
+        Name::Plain("127.0.0.1" | "localhost") => true,
         Name::Plain(inner) => {
             let near = inner.parse::<Ipv4Addr>().is_ok_and(|at| at.is_loopback() || at.is_link_local());
             near || inner.eq_ignore_ascii_case("localhost") || listed(inner, hosts)

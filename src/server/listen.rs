@@ -1,25 +1,26 @@
 //! Binds addresses, accepts connections up to a limit, and ends them gracefully.
 
+use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
+use super::pulse::{Felt, Pulse};
+use super::reply::Reply;
 use super::{Shared, admin, container};
 use crate::config::Listen;
 use crate::event::{Event, Observe, Observers};
@@ -34,8 +35,6 @@ const MOST_EXPLAINED: usize = 64;
 const BACKLOG: u32 = 1024;
 /// Largest head of a request, in bytes (contract 3).
 const LARGEST_HEAD: usize = 16 * 1024;
-/// For a whole head; also the longest a connection may idle (contract 3).
-const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Until a client that does not read its answer is cut off: it holds a connection that others need.
 const WRITE_TIME: Duration = Duration::from_secs(30);
 /// Until accepting is tried again when the process has run out of file descriptors.
@@ -145,7 +144,7 @@ impl Bound {
         let door = Door::new(MOST_CONNECTIONS, shared, shutdown);
         for listener in self.credentials {
             let service = container::Endpoint::new(Arc::clone(shared));
-            let accept = door.clone().accept(listener, service);
+            let accept = Arc::clone(&door).accept(listener, service);
             shutdown.spawn("credentials listener", shutdown.closing.clone(), accept);
         }
         if let Some(listener) = self.admin {
@@ -157,8 +156,20 @@ impl Bound {
     }
 }
 
+/// What both listeners' endpoints are to a connection.
+trait Answers:
+    Service<Request<Incoming>, Response = Reply, Error = Infallible, Future: Send + Unpin> + Send + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Incoming>, Response = Reply, Error = Infallible, Future: Send + Unpin>
+        + Send
+        + 'static
+{
+}
+
 /// Lets connections in, up to a limit.
-#[derive(Clone)]
 struct Door {
     room: Arc<Semaphore>,
     explained: Arc<Semaphore>,
@@ -168,28 +179,23 @@ struct Door {
 }
 
 impl Door {
-    fn new(most: usize, shared: &Shared, shutdown: &Shutdown) -> Self {
+    fn new(most: usize, shared: &Shared, shutdown: &Shutdown) -> Arc<Self> {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
+        // `Pulse` does what the timeout would, without a timer made anew for each request.
+        http.header_read_timeout(None)
             .max_header_size(LARGEST_HEAD)
             .max_buf_size(2 * LARGEST_HEAD)
             .half_close(false);
-        Self {
+        Arc::new(Self {
             room: Arc::new(Semaphore::new(most)),
             explained: Arc::new(Semaphore::new(MOST_EXPLAINED)),
             observers: shared.observers.clone(),
             shutdown: shutdown.clone(),
             http,
-        }
+        })
     }
 
-    async fn accept<S>(self, listener: TcpListener, service: S)
-    where
-        S: Service<Request<Incoming>, Response = Response<Full<Bytes>>> + Clone + Send + 'static,
-        S::Future: Future<Output = Result<S::Response, S::Error>> + Send,
-        S::Error: std::error::Error + Send + Sync + 'static,
-    {
+    async fn accept<S: Answers + Clone>(self: Arc<Self>, listener: TcpListener, service: S) {
         loop {
             match listener.accept().await {
                 Ok((stream, _peer)) => self.admit(stream, service.clone()),
@@ -199,25 +205,23 @@ impl Door {
         }
     }
 
-    fn admit<S>(&self, stream: TcpStream, service: S)
-    where
-        S: Service<Request<Incoming>, Response = Response<Full<Bytes>>> + Send + 'static,
-        S::Future: Send,
-        S::Error: std::error::Error + Send + Sync + 'static,
-    {
+    fn admit<S: Answers>(self: &Arc<Self>, stream: TcpStream, service: S) {
         match Arc::clone(&self.room).try_acquire_owned() {
             Ok(place) => {
-                self.shutdown.spawn_short(self.clone().converse(stream, service, place));
+                self.shutdown.spawn_short(Arc::clone(self).converse(stream, service, place));
             }
             Err(_) => self.turn_away(stream),
         }
     }
 
-    async fn converse<S>(self, stream: TcpStream, service: S, _place: OwnedSemaphorePermit)
-    where
-        S: Service<Request<Incoming>, Response = Response<Full<Bytes>>>,
-        S::Error: std::error::Error + Send + Sync + 'static,
-    {
+    async fn converse<S: Answers>(
+        self: Arc<Self>,
+        stream: TcpStream,
+        service: S,
+        _place: OwnedSemaphorePermit,
+    ) {
+        let pulse = Arc::new(Pulse::new(Instant::now()));
+        let service = Felt { service, pulse: Arc::clone(&pulse) };
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             biased;
@@ -226,6 +230,7 @@ impl Door {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = pulse.stopped() => return,
         };
         if ended.is_err_and(|error| error.is_parse()) {
             self.observers.observe(&Event::ConnectionRejected("malformed"));

@@ -8,6 +8,7 @@ mod container;
 pub mod explain;
 mod host;
 mod listen;
+mod pulse;
 mod reply;
 pub mod status;
 #[cfg(test)]
