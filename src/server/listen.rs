@@ -35,8 +35,6 @@ const MOST_EXPLAINED: usize = 64;
 const BACKLOG: u32 = 1024;
 /// Largest head of a request, in bytes (contract 3).
 const LARGEST_HEAD: usize = 16 * 1024;
-/// Until a client that does not read its answer is cut off: it holds a connection that others need.
-const WRITE_TIME: Duration = Duration::from_secs(30);
 /// Until accepting is tried again when the process has run out of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -124,7 +122,6 @@ fn open(address: SocketAddr, ttl: Option<u32>) -> io::Result<TcpListener> {
     // What follows is inherited by every connection, and set before listening so that the first packet has it too.
     // Answers are small and whole: waiting for more to send with them only delays them.
     socket.set_nodelay(true)?;
-    SockRef::from(&socket).set_tcp_user_timeout(Some(WRITE_TIME))?;
     if let Some(ttl) = ttl.filter(|_| !address.ip().is_loopback()) {
         let socket = SockRef::from(&socket);
         if address.is_ipv6() {
@@ -285,10 +282,8 @@ mod tests {
         assert_eq!(SockRef::from(&all).ttl_v4().unwrap(), 1);
         let client = TcpStream::connect(("127.0.0.1", all.local_addr().unwrap().port())).await.unwrap();
         let (accepted, _) = all.accept().await.unwrap();
-        let accepted_socket = SockRef::from(&accepted);
-        assert_eq!(accepted_socket.ttl_v4().unwrap(), 1);
-        assert!(accepted_socket.tcp_nodelay().unwrap());
-        assert_eq!(accepted_socket.tcp_user_timeout().unwrap(), Some(WRITE_TIME));
+        assert_eq!(SockRef::from(&accepted).ttl_v4().unwrap(), 1);
+        assert!(accepted.nodelay().unwrap());
         drop(client);
         match std::net::TcpListener::bind("[::1]:0") {
             Ok(_) => assert_eq!(SockRef::from(&socket("::")).unicast_hops_v6().unwrap(), 1),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::service::Service;
 use tokio::time::Instant;
 
-/// For a whole head, and between requests (contract 3).
+/// For a whole head, and between requests (contract 3); also for a client to read its answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// In place of a time while a request is being answered.
 const BUSY: u64 = u64::MAX;
