@@ -9,6 +9,7 @@ use hyper::http::request::Parts;
 use super::host;
 use super::reply::Refusal;
 use super::token::Doors;
+use crate::http::USER_AGENT_MARK;
 
 /// The reading end of the tokens. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -29,8 +30,6 @@ impl Access {
 
 /// More header fields than any SDK sends (contract 3).
 const MOST_FIELDS: usize = 64;
-/// How every request of a keyfob source introduces itself.
-const OWN_MARK: &[u8] = b"keyfob/";
 
 /// What a well-formed request brings.
 #[derive(Debug)]
@@ -109,7 +108,7 @@ impl<'a> Seen<'a> {
             self.asked.authorization = Some(value);
             self.asked.authorizations += 1;
         } else if *name == header::USER_AGENT {
-            self.asked.ourselves = value.as_bytes().starts_with(OWN_MARK);
+            self.asked.ourselves = value.as_bytes().starts_with(USER_AGENT_MARK.as_bytes());
         } else if *name == header::CONTENT_LENGTH {
             self.body |= value != "0";
         } else if *name == header::TRANSFER_ENCODING {
