@@ -52,6 +52,8 @@ pub enum Event<'a> {
     ConfigRejected(&'a [Problem]),
     /// The wall clock was set, or the host slept.
     ClockJumped,
+    /// Token files cannot be used as they are now; the tokens known before stay good.
+    TokensRejected(&'a [Problem]),
     /// Shutting down.
     Draining(Stage),
 }

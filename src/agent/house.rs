@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ use crate::watcher::{Feed, Watcher};
 /// Token files are looked at this often even if no event says so.
 const SURE: Duration = Duration::from_secs(30);
 
+/// How often token files that change while they are read are read again at once.
+const LOOKS: usize = 3;
+
 /// A role that is kept.
 pub(super) struct Kept {
     role: Role,
@@ -45,6 +48,9 @@ pub(super) struct House {
     pub(super) kept: BTreeMap<RoleName, Kept>,
     pub(super) shared: Arc<Shared>,
     pub(super) shutdown: Shutdown,
+    pub(super) unnamed: bool,
+    /// What was wrong with the token files at the last look: said once.
+    pub(super) troubled: Vec<Problem>,
 }
 
 impl House {
@@ -52,7 +58,9 @@ impl House {
         let (mut config, mut tokens) = (Feed::new("config"), Feed::new("tokens"));
         let mut sure = tokio::time::interval_at(Instant::now() + SURE, SURE);
         let mut jumps = self.shared.clock.jumps();
-        self.follow_config(&mut config, watch.as_ref()).await;
+        if let Some(path) = &watch {
+            self.catch_up(&mut config, path).await;
+        }
         self.follow_tokens(&mut tokens).await;
         loop {
             tokio::select! {
@@ -63,35 +71,53 @@ impl House {
                 },
                 path = config.changed() => {
                     self.shared.observers.observe(&Event::InputChanged(&path));
-                    self.reload(false);
-                    self.follow_config(&mut config, watch.as_ref()).await;
+                    self.follow_config(&mut config, path).await;
                     self.follow_tokens(&mut tokens).await;
                 }
-                _ = tokens.changed() => self.reread_tokens(&mut tokens).await,
-                _ = sure.tick() => self.reread_tokens(&mut tokens).await,
+                _ = tokens.changed() => self.follow_tokens(&mut tokens).await,
+                _ = sure.tick() => self.follow_tokens(&mut tokens).await,
                 _ = jumps.changed() => self.shared.observers.observe(&Event::ClockJumped),
             }
         }
     }
 
-    async fn follow_config(&self, feed: &mut Feed, watch: Option<&PathBuf>) {
-        let Some(path) = watch else { return };
-        // What changed since it was read is the next change: the content itself is compared, not a time.
-        let read = vec![(path.clone(), file::stamp(path))];
-        self.watcher.follow(feed, read).await;
-    }
-
-    async fn follow_tokens(&self, feed: &mut Feed) {
-        let read = self.tokens.paths().map(|path| (path.to_owned(), file::stamp(path))).collect();
-        self.watcher.follow(feed, read).await;
-    }
-
-    async fn reread_tokens(&mut self, feed: &mut Feed) {
-        let problems = self.tokens.reload(Instant::now());
-        if !problems.is_empty() {
-            self.reject(problems);
+    /// Begins to follow the configuration file, which may have changed since the agent was started with it.
+    async fn catch_up(&mut self, feed: &mut Feed, path: &Path) {
+        let stamp = file::stamp(path);
+        if (self.reread)().as_ref() != Ok(&self.config) {
+            self.reload(false);
         }
-        self.follow_tokens(feed).await;
+        if self.watcher.follow(feed, vec![(path.to_owned(), stamp)]).await.changed.is_some() {
+            self.follow_config(feed, path.to_owned()).await;
+        }
+    }
+
+    /// Takes the file as it is, until it no longer changes while it is read.
+    async fn follow_config(&mut self, feed: &mut Feed, path: PathBuf) {
+        loop {
+            // The stamp comes first: what changes after it is seen as a change.
+            let stamp = file::stamp(&path);
+            self.reload(false);
+            let sight = self.watcher.follow(feed, vec![(path.clone(), stamp)]).await;
+            if sight.changed.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn follow_tokens(&mut self, feed: &mut Feed) {
+        for _ in 0..LOOKS {
+            let read = self.tokens.paths().map(|path| (path.to_owned(), file::stamp(path))).collect();
+            let problems = self.tokens.reload(Instant::now());
+            if problems != self.troubled {
+                self.shared.observers.observe(&Event::TokensRejected(&problems));
+                self.troubled = problems;
+            }
+            // Written again by ourselves, or by others meanwhile; what keeps changing waits for the next look.
+            if self.watcher.follow(feed, read).await.changed.is_none() {
+                return;
+            }
+        }
     }
 
     fn walk_all(&self) {
@@ -189,7 +215,7 @@ impl House {
         let timeout = Some(self.config.refresh.process_timeout);
         let mut around = surroundings(&self.config, &env, &self.shared.clock, timeout);
         around.own = Arc::clone(&self.own);
-        Parts { chain: Arc::new(chain(role, &self.env, Arc::new(around))), policy }
+        Parts { chain: Arc::new(chain(role, &self.env, Arc::new(around), self.unnamed)), policy }
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Options {
     pub clock: Clock,
     /// Metrics and logs.
     pub telemetry: Telemetry,
+    /// Whether the roles' names stand for nothing, because somebody named a profile: meeting them again is no circle.
+    pub unnamed: bool,
 }
 
 impl fmt::Debug for Options {
@@ -102,11 +104,12 @@ pub fn role_env(role: &Role, env: &Env) -> Env {
     role.env.as_ref().map_or_else(|| env.clone(), |own| env.with(own))
 }
 
-/// A role's chain in that environment.
+/// A role's chain in that environment; `unnamed` as in [`Options`].
 #[must_use]
-pub fn chain(role: &Role, env: &Env, around: Arc<Surroundings>) -> Chain {
+pub fn chain(role: &Role, env: &Env, around: Arc<Surroundings>, unnamed: bool) -> Chain {
     let clock = around.clock.clone();
     let lineup = Botocore::new(role.clone(), role_env(role, env), around);
+    let lineup = if unnamed { lineup.unnamed() } else { lineup };
     Chain::new(role.name.clone(), Box::new(lineup), clock)
 }
 
@@ -171,8 +174,8 @@ impl Control {
 /// # Errors
 /// What cannot be bound, opened or resolved at all. Nothing is left running then.
 pub fn start(options: Options) -> Result<Agent, StartError> {
-    let Options { config, watch, reread, env, clock, telemetry } = options;
-    refuse_loops(&config, &env)?;
+    let Options { config, watch, reread, env, clock, telemetry, unnamed } = options;
+    refuse_loops(&config, &env, unnamed)?;
     let bound = server::bind(&config.listen).map_err(StartError::Bind)?;
     let observers = telemetry.observers;
     let admin = bound.admin_at.is_some();
@@ -205,8 +208,19 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     });
     let kept = BTreeMap::new();
     let own = Arc::new(ArcSwap::from_pointee(own));
-    let mut house =
-        House { config, env, reread, own, watcher, tokens, kept, shared: Arc::clone(&shared), shutdown };
+    let mut house = House {
+        config,
+        env,
+        reread,
+        own,
+        watcher,
+        tokens,
+        kept,
+        shared: Arc::clone(&shared),
+        shutdown,
+        unnamed,
+        troubled: Vec::new(),
+    };
     observers.observe(&Event::ConfigApplied(&house.config));
     house.settle();
     house.shared.observers.observe(&Event::Listening {
@@ -222,12 +236,12 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     Ok(Agent { shared, shutdown, early, control, deadline })
 }
 
-fn refuse_loops(config: &Config, env: &Env) -> Result<(), StartError> {
+fn refuse_loops(config: &Config, env: &Env, unnamed: bool) -> Result<(), StartError> {
     let walk: Vec<String> =
         env.filled(WALK).map(|list| list.lines().map(str::to_owned).collect()).unwrap_or_default();
     for role in &config.roles {
         let (profile, _) = choose(role.profile.as_deref(), &role_env(role, env));
-        if let Some(failure) = looped(&walk, Some(&role.name), &profile) {
+        if let Some(failure) = looped(&walk, (!unnamed).then_some(&role.name), &profile) {
             return Err(StartError::Loop(failure));
         }
     }

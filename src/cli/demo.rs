@@ -86,6 +86,7 @@ fn start(url: &str, folder: &Path, alone: bool, scene: &Scene) -> Result<Agent, 
         env: demo::agent::env(folder),
         clock: scene.clock.clone(),
         telemetry: telemetry::build(scene.clock.clone()),
+        unnamed: false,
     };
     agent::start(options).map_err(start_failed)
 }

@@ -82,6 +82,7 @@ fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Age
         env: scene.env.clone(),
         clock: scene.clock.clone(),
         telemetry: telemetry::build(scene.clock.clone()),
+        unnamed: !subject.named,
     };
     agent::start(options)
 }

@@ -47,6 +47,7 @@ pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Re
         env: scene.env.clone(),
         clock: scene.clock.clone(),
         telemetry: telemetry::build(scene.clock.clone()),
+        unnamed: false,
     };
     let agent = agent::start(options).map_err(start_failed)?;
     hint(&agent, scene).await;

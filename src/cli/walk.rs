@@ -9,7 +9,6 @@ use super::exit::Exit;
 use super::stop::Stop;
 use crate::agent::{chain, role_env, surroundings};
 use crate::cause;
-use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::env::Env;
 use crate::config::parse::load_if_allowed;
@@ -20,7 +19,6 @@ use crate::keeper::Policy;
 use crate::keeper::judge::judge;
 use crate::report::{Notes, Resolution, Trigger, Verdict};
 use crate::source::imds::Imds;
-use crate::source::lineup::Botocore;
 use crate::source::session::Session;
 
 /// Whose credentials a command is about.
@@ -67,13 +65,7 @@ impl Subject {
     /// Walks the chain once.
     pub async fn walk(&self, env: &Env, clock: &Clock) -> Resolution {
         let around = Arc::new(surroundings(&self.config, &self.env(env), clock, self.process_timeout()));
-        let chain = if self.named {
-            chain(&self.role, env, around)
-        } else {
-            let lineup = Botocore::new(self.role.clone(), self.env(env), around).unnamed();
-            Chain::new(self.role.name.clone(), Box::new(lineup), clock.clone())
-        };
-        chain.resolve(Trigger::Operator).await
+        chain(&self.role, env, around, !self.named).resolve(Trigger::Operator).await
     }
 
     /// The walk's answer, if the role's configuration lets it be used.

@@ -141,6 +141,8 @@ pub struct Notes {
     pub calls: Vec<Call>,
     /// The steps of a role chain, innermost first.
     pub hops: Vec<Attempt>,
+    /// The region, where what was read says one.
+    pub region: Option<String>,
 }
 
 impl Notes {
@@ -243,6 +245,12 @@ impl Resolution {
     fn unhelpful(&self) -> Option<Failure> {
         let failure = self.attempts.last().and_then(Attempt::skipped)?;
         (failure.kind != FailureKind::NotConfigured).then(|| failure.clone())
+    }
+
+    /// The region as the environment or the profile has it.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.attempts.iter().find_map(|attempt| attempt.notes.region.as_deref())
     }
 
     /// Whether a network source was asked: then trying again soon may help (contract 4).

@@ -147,9 +147,15 @@ impl RoleStatus {
             failing_since: at(role_now.failing_since),
             last_failure,
             warning: standing.long_term.then(|| FailureStatus::from(&long_term())),
-            region: None,
+            region: region(entry, &role_now),
         }
     }
+}
+
+/// The role's own region, else what its last walk read.
+fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
+    let own = entry.role.assume.as_ref().and_then(|assume| assume.region.clone());
+    own.or_else(|| now.last.as_ref()?.region().map(str::to_owned))
 }
 
 fn long_term() -> Failure {

@@ -74,6 +74,7 @@ impl Botocore {
             return Err(failure);
         }
         let session = self.session(notes).await?;
+        notes.region = session.region().map(str::to_owned);
         let mut sources = Sources::new();
         sources.push(if session.explicit() {
             absent(SourceKind::Env, "an explicit profile was chosen: keys in the environment are left aside")

@@ -230,7 +230,13 @@ impl Observe for Logs {
             Event::ConfigApplied(config) => {
                 info!(target: OURS, roles = config.roles.len(), "configuration in force");
             }
-            Event::ConfigRejected(problems) => rejected(problems),
+            Event::ConfigRejected(problems) => {
+                rejected(problems, "configuration refused, the one before stays in force");
+            }
+            Event::TokensRejected([]) => info!(target: OURS, "token files are in order again"),
+            Event::TokensRejected(problems) => {
+                rejected(problems, "token files refused, the tokens known before stay good");
+            }
             Event::ClockJumped => info!(target: OURS, "the wall clock was set, or the host slept"),
             Event::Draining(stage) => info!(target: OURS, stage = word(*stage), "shutting down"),
         }
@@ -249,9 +255,9 @@ fn request(served: &Served) {
     debug!(target: OURS, handler, role, status, refused, micros, "request answered");
 }
 
-fn rejected(problems: &[Problem]) {
+fn rejected(problems: &[Problem], what: &str) {
     let list = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    warn!(target: OURS, problems = list, "configuration refused, the one before stays in force");
+    warn!(target: OURS, problems = list, "{what}");
 }
 
 fn word(stage: Stage) -> &'static str {

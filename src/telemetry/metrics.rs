@@ -291,6 +291,7 @@ impl Observe for Metrics {
             | Event::Resolving(_)
             | Event::InputChanged(_)
             | Event::TokenWritten(_)
+            | Event::TokensRejected(_)
             | Event::ClockJumped
             | Event::Draining(_) => {}
         }
