@@ -4,6 +4,7 @@ mod busy;
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -165,6 +166,20 @@ fn signals_are_the_commands() {
     demo.signal(Signal::SIGINT);
     assert_eq!(demo.wait(BOUND).unwrap().code(), Some(130));
     user.is_untouched();
+}
+
+#[test]
+fn a_signal_at_any_moment_ends_it_and_leaves_nothing() {
+    for delay in (0..24).map(|step| Duration::from_millis(step * 5)) {
+        let user = Busy::new();
+        let demo = Running::start(&user.demo().args(["--", "sleep", "1000"]));
+        assert!(demo.wait(delay).is_none());
+        demo.signal(Signal::SIGTERM);
+        let status = demo.wait(BOUND).expect("it ends");
+        // In its very first moments it has done nothing yet that is worth more than to be gone.
+        assert!(status.code() == Some(143) || status.signal() == Some(15), "{delay:?}: {status}");
+        user.is_untouched();
+    }
 }
 
 #[test]
