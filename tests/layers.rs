@@ -11,7 +11,18 @@ use paths::{calls_method, without_tests};
 
 /// Who may import whom: a module sees lower rows only.
 const ROWS: [&[&str]; 8] = [
-    &["clock", "secret", "shutdown", "credentials", "cause", "failure", "file", "config", "wiring"],
+    &[
+        "clock",
+        "secret",
+        "shutdown",
+        "credentials",
+        "cause",
+        "failure",
+        "file",
+        "config",
+        "wiring",
+        "program",
+    ],
     &["source", "aws", "http", "report"],
     &["chain", "event", "watcher", "diagnosis"],
     &["keeper"],

@@ -11,6 +11,7 @@
 mod agent;
 mod catalogue;
 mod cli;
+mod demo;
 mod fake_aws;
 mod laws;
 mod layers;

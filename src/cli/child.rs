@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use super::exit::Exit;
 use super::signals::{Heard, Signals};
 use super::stop::Stop;
+use crate::program;
 use crate::wiring::Wiring;
 
 /// Runs the command until it ends; no shell.
@@ -19,16 +20,16 @@ use crate::wiring::Wiring;
 /// # Errors
 /// The command is not there or cannot be run: 127 and 126, as a shell has it.
 pub async fn run(command: &[OsString], wiring: &Wiring, signals: &mut Signals) -> Result<Exit, Stop> {
-    let Some((program, arguments)) = command.split_first() else {
+    let Some((name, arguments)) = command.split_first() else {
         return Err(Stop::new(Exit::NotStarted, "no command was given"));
     };
-    let mut command = Command::new(program);
+    let mut command = Command::new(name);
     command.args(arguments);
     for name in &wiring.unset {
         command.env_remove(name.as_ref());
     }
     command.envs(wiring.set.iter().map(|(name, value)| (name, value)));
-    let mut child = command.spawn().map_err(|error| not_run(&program.to_string_lossy(), &error))?;
+    let mut child = program::start(&mut command).map_err(|error| not_run(&name.to_string_lossy(), &error))?;
     loop {
         tokio::select! {
             ended = child.wait() => {

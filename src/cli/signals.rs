@@ -1,11 +1,14 @@
 //! Signals, held back from the first instruction on so that none is lost, and read as data where a command wants them.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{self, SignalKind};
 
 /// Those that a command may want to hear of, and pass on.
 const HEARD: [Signal; 7] = [
@@ -18,7 +21,7 @@ const HEARD: [Signal; 7] = [
     Signal::SIGWINCH,
 ];
 
-/// Signals that wait until somebody reads them or lets them act. Programs we start begin with none held.
+/// Signals that wait until somebody reads them or lets them act. `program::start` begins programs with none held.
 #[derive(Debug)]
 pub struct Held(SigSet);
 
@@ -49,13 +52,29 @@ impl Held {
     )]
     pub fn watch(self) -> io::Result<Signals> {
         let fd = SignalFd::with_flags(&self.0, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Signals(AsyncFd::with_interest(fd, Interest::READABLE)?))
+        let held = AsyncFd::with_interest(fd, Interest::READABLE)?;
+        // One that is ignored stays so, here and in programs we start: that is what `nohup` asked for.
+        let ignored = ignored();
+        let acting = HEARD.into_iter().filter(|signal| ignored >> (*signal as i32 - 1) & 1 == 0);
+        let caught = acting.map(|signal| Ok((signal, unix::signal(SignalKind::from_raw(signal as i32))?)));
+        Ok(Signals { held, caught: caught.collect::<io::Result<_>>()? })
     }
+}
+
+/// The signals that whoever started us wants ignored, a bit each.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 /// Signals as data.
 #[derive(Debug)]
-pub struct Signals(AsyncFd<SignalFd>);
+pub struct Signals {
+    held: AsyncFd<SignalFd>,
+    /// What comes in the moments when none is held, because a program is being started.
+    caught: Vec<(Signal, unix::Signal)>,
+}
 
 /// One signal that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,17 +102,16 @@ impl Heard {
 impl Signals {
     /// The next one.
     pub async fn next(&mut self) -> Heard {
-        loop {
-            let read = self.0.async_io_mut(Interest::READABLE, |fd| match fd.read_signal() {
-                Ok(Some(info)) => Ok(info),
-                Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
-                Err(error) => Err(error.into()),
-            });
-            let Ok(info) = read.await else { return std::future::pending().await };
-            let number = i32::try_from(info.ssi_signo).unwrap_or_default();
-            if let Ok(signal) = Signal::try_from(number) {
-                return Heard { signal, of_terminal: info.ssi_code == nix::libc::SI_KERNEL };
-            }
+        let caught = &mut self.caught;
+        let caught = poll_fn(|context| {
+            let mut ready = |stream: &mut unix::Signal| stream.poll_recv(context) == Poll::Ready(Some(()));
+            let mut came = caught.iter_mut();
+            let signal = came.find_map(|(signal, stream)| ready(stream).then_some(*signal));
+            signal.map_or(Poll::Pending, Poll::Ready)
+        });
+        tokio::select! {
+            heard = read(&mut self.held) => heard,
+            signal = caught => Heard { signal, of_terminal: false },
         }
     }
 
@@ -104,6 +122,21 @@ impl Signals {
             if heard.ends() {
                 return heard;
             }
+        }
+    }
+}
+
+async fn read(held: &mut AsyncFd<SignalFd>) -> Heard {
+    loop {
+        let read = held.async_io_mut(Interest::READABLE, |fd| match fd.read_signal() {
+            Ok(Some(info)) => Ok(info),
+            Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(error) => Err(error.into()),
+        });
+        let Ok(info) = read.await else { return std::future::pending().await };
+        let number = i32::try_from(info.ssi_signo).unwrap_or_default();
+        if let Ok(signal) = Signal::try_from(number) {
+            return Heard { signal, of_terminal: info.ssi_code == nix::libc::SI_KERNEL };
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::cause;
 use crate::config::env::Env;
 use crate::credentials::{Credentials, SourceKind};
 use crate::failure::{Failure, FailureKind};
+use crate::program;
 use crate::report::{Look, Notes};
 
 /// The variable by which a keyfob that was started by a keyfob notices a circle.
@@ -100,7 +101,8 @@ impl Process {
     }
 
     async fn run(&self, words: &[String]) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let mut child = self.command(words).spawn().map_err(|error| self.not_started(words, &error))?;
+        let mut child =
+            program::start(&mut self.command(words)).map_err(|error| self.not_started(words, &error))?;
         let group = Group::of(&child, self.around.process_timeout.is_some());
         let talk = talk(&mut child);
         let talked = match self.around.process_timeout {

@@ -79,17 +79,30 @@ impl Sdk {
         bound: Duration,
         env: impl IntoIterator<Item = (N, V)>,
     ) -> Option<Finished> {
-        let (program, ours) = self.command();
-        if !program.is_file() {
-            skip(&format!("{self:?} is not there: {}; run `make clients`", program.display()));
-            return None;
+        let program = self.program()?;
+        Some(self.arguments(Run::new(program), args).within(bound).envs(env).run())
+    }
+
+    /// As the command of another program, such as `keyfob exec --`; None when it is not there.
+    pub fn under(self, run: Run, args: &[&str]) -> Option<Run> {
+        let program = self.program()?;
+        Some(self.arguments(run.arg(program), args))
+    }
+
+    fn program(self) -> Option<PathBuf> {
+        let program = self.command().0;
+        if program.is_file() {
+            return Some(program);
         }
-        let run = Run::new(program).within(bound).envs(env);
-        let run = match self {
+        skip(&format!("{self:?} is not there: {}; run `make clients`", program.display()));
+        None
+    }
+
+    fn arguments(self, run: Run, args: &[&str]) -> Run {
+        match self {
             Sdk::Cli => run.args(["sts", "get-caller-identity", "--output", "json"]),
-            _ => run.args(ours).args(args),
-        };
-        Some(run.run())
+            _ => run.args(self.command().1).args(args),
+        }
     }
 
     /// The program, and the arguments that come first.
