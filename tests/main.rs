@@ -15,5 +15,6 @@ mod fake_aws;
 mod laws;
 mod layers;
 mod network;
+mod parity;
 mod sdk;
 mod support;
