@@ -16,5 +16,6 @@ mod fake_aws;
 mod laws;
 mod layers;
 mod network;
+mod parity;
 mod sdk;
 mod support;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::Place;
 use super::wire::Last;
+use super::{GLOBAL_REGION, Place};
 use crate::cause::{self, Cause};
 use crate::failure::{Failure, FailureKind};
 use crate::http::Broken;
@@ -96,7 +96,12 @@ impl Asked<'_> {
 
     fn subject(&self) -> String {
         let place = match self.place {
-            Place { endpoint: Some(endpoint), .. } => format!(" at {}", without_query(endpoint)),
+            Place { endpoint: Some(endpoint), region: Some(_) } => format!(" at {}", without_query(endpoint)),
+            // botocore gives up here; where the endpoint wants another region, this is the reason.
+            Place { endpoint: Some(endpoint), region: None } => {
+                let place = without_query(endpoint);
+                format!(" at {place} (no region is set: {GLOBAL_REGION} is taken)")
+            }
             Place { region: Some(region), .. } => format!(" in {region}"),
             Place { .. } => " at the global endpoint".to_owned(),
         };

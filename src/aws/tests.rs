@@ -126,6 +126,18 @@ async fn without_a_region_the_global_endpoint_is_signed_for_its_home() {
     assert!(fake.heard()[0].contains("/us-east-1/sts/aws4_request"));
 }
 
+#[tokio::test]
+async fn a_refusal_says_which_region_was_taken_when_none_is_set() {
+    let fake = Fake::serving(|_| refused(403, "SignatureDoesNotMatch", "scoped to a valid region"));
+    let sts = sts(Duration::from_secs(5));
+    for (region, said) in [(None, true), (Some("eu-west-1".to_owned()), false)] {
+        let place = Place { region, endpoint: Some(fake.url("")) };
+        let none = sts.assume_role(&caller(None), &asked(), &place, &mut Notes::default()).await;
+        let failure = none.unwrap_err();
+        assert_eq!(failure.context.contains("(no region is set: us-east-1 is taken)"), said, "{failure}");
+    }
+}
+
 /// Which address would be asked, without asking it: time is over before a name can be resolved.
 async fn address(region: Option<&str>) -> String {
     let place = Place { region: region.map(str::to_owned), endpoint: None };

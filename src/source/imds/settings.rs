@@ -73,20 +73,31 @@ impl Settings {
 
 /// botocore's `is_valid_uri`: a scheme or at least `//`, and a host of DNS labels or an IPv6 address.
 fn valid_uri(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("//") else { return false };
     if text.contains(['\t', '\r', '\n']) {
         return false;
     }
+    let text = text.trim_start_matches(|c| c <= ' ');
+    let rest = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).map_or(text, |(_, rest)| rest);
+    let Some(rest) = rest.strip_prefix("//") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('[') != authority.contains(']') {
+        return false;
+    }
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    if let Some(bracketed) = place.strip_prefix('[') {
+    // What stands before a bracket is nobody's concern, in Python too.
+    if let Some((_, bracketed)) = place.split_once('[') {
         let host = bracketed.split(']').next().unwrap_or_default();
-        let host = host.split('%').next().unwrap_or_default();
-        return host.parse::<Ipv6Addr>().is_ok();
+        let (host, zone) = host.split_once('%').map_or((host, None), |(host, zone)| (host, Some(zone)));
+        return host.parse::<Ipv6Addr>().is_ok() && zone != Some("");
     }
     let host = place.split(':').next().unwrap_or_default();
     let host = host.strip_suffix('.').unwrap_or(host);
     host.len() <= 255 && host.split('.').all(label)
+}
+
+fn is_scheme(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(inner)
 }
 
 fn label(text: &str) -> bool {
@@ -121,6 +132,7 @@ mod tests {
             (Some("ftp://x/"), None, "ftp://x/"),
             (Some("http://x:port/"), None, "http://x:port/"),
             (Some("http://x?y"), None, "http://x?y"),
+            (Some(" //x"), None, " //x"),
         ];
         for (endpoint, mode, base) in good {
             let settings = with(endpoint, mode);
@@ -137,6 +149,11 @@ mod tests {
             (Some("http://-x"), None),
             (Some("http://x..y"), None),
             (Some("http://[nonsense]"), None),
+            (Some("http://[::1"), None),
+            (Some("http://::1]"), None),
+            (Some("http://[fe80::1%]/"), None),
+            (Some("http//x"), None),
+            (Some("1http://x"), None),
             (Some("http://"), None),
         ];
         for (endpoint, mode) in bad {

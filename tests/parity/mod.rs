@@ -1,0 +1,187 @@
+//! The promise itself: keyfob finds what botocore finds. Both are asked, process against process, on many small
+//! machines, and must find the same keys, or nothing both, or an error both, having asked the same questions.
+//!
+//! `make parity` runs this alone, `make parity ONLY=text` the situations with that in their names, and shows all that was
+//! seen.
+
+mod answer;
+mod exceptions;
+mod oracle;
+mod requests;
+mod situation;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use answer::{Answer, differences};
+use exceptions::{Exception, Verdict, judge};
+use oracle::{Oracle, pinned};
+use situation::{Machine, Situation, User};
+
+use crate::sdk::python;
+use crate::support::run::skip;
+use crate::support::{FakeAws, Run};
+
+/// At the same time. One waits where the other computes, so there may be more than processors.
+const WORKERS: usize = 3;
+
+/// What one program found, and the requests it made for it.
+struct Told {
+    answer: Answer,
+    requests: Vec<String>,
+}
+
+/// One situation, with both sides' word.
+struct Compared<'a> {
+    situation: &'a Situation,
+    keyfob: Told,
+    botocore: Told,
+    differences: Vec<String>,
+    verdict: Verdict,
+}
+
+#[test]
+fn keyfob_finds_what_botocore_finds() {
+    if !python().is_file() {
+        return skip("botocore is not there; run `make clients`");
+    }
+    let (all, users) = situation::all();
+    let exceptions = exceptions::all();
+    check(&all, &exceptions);
+    let only = std::env::var("KEYFOB_PARITY").ok().filter(|part| !part.is_empty());
+    let chosen: Vec<&Situation> = all
+        .iter()
+        .filter(|situation| only.as_ref().is_none_or(|part| situation.name.contains(part)))
+        .collect();
+    assert!(!chosen.is_empty(), "no situation has that in its name");
+
+    let began = Instant::now();
+    let compared = compare_all(&chosen, &users, &exceptions);
+    let disagree = |one: &&Compared<'_>| matches!(one.verdict, Verdict::Disagree(_));
+    let stories: Vec<String> = compared.iter().filter(disagree).map(Compared::story).collect();
+    let excepted = compared.iter().filter(|one| one.verdict == Verdict::Excepted).count();
+    tell(&format!(
+        "parity with botocore {}: {} situations in {} s, {} agree, {excepted} differ for a reason\n",
+        pinned(),
+        compared.len(),
+        began.elapsed().as_secs(),
+        compared.len() - excepted - stories.len(),
+    ));
+    if only.is_some() {
+        compared.iter().for_each(|one| tell(&one.story()));
+    }
+    assert!(stories.is_empty(), "{} situations disagree\n\n{}", stories.len(), stories.join("\n"));
+}
+
+/// What is written down must make sense before anything is compared.
+fn check(all: &[Situation], exceptions: &[Exception]) {
+    assert!(all.len() >= 60, "only {} situations", all.len());
+    let mut names = BTreeSet::new();
+    for situation in all {
+        assert!(names.insert(&situation.name), "{} is there twice", situation.name);
+        assert_eq!(situation.strays(), None, "{}", situation.name);
+    }
+    let mut excepted = BTreeSet::new();
+    for exception in exceptions {
+        assert!(names.contains(&exception.name), "no situation {}: delete the exception", exception.name);
+        assert!(excepted.insert(&exception.name), "{} is excepted twice", exception.name);
+        assert!(exception.reason.len() > 20, "{} has no reason", exception.name);
+    }
+}
+
+fn compare_all<'a>(chosen: &[&'a Situation], users: &[User], exceptions: &[Exception]) -> Vec<Compared<'a>> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS.min(chosen.len()) {
+            scope.spawn(|| {
+                let mut oracle = Oracle::start(&python());
+                while let Some(situation) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let exception = exceptions.iter().find(|exception| exception.name == situation.name);
+                    let one = compare(situation, users, exception, &mut oracle);
+                    done.lock().unwrap().push(one);
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap();
+    done.sort_by_key(|one: &Compared<'_>| &one.situation.name);
+    done
+}
+
+/// Both programs ask the same fake AWS, one after the other.
+fn compare<'a>(
+    situation: &'a Situation,
+    users: &[User],
+    exception: Option<&Exception>,
+    oracle: &mut Oracle,
+) -> Compared<'a> {
+    let aws = FakeAws::spawn_thread();
+    let regions = ["ap-south-1", "us-west-2"].map(str::to_owned);
+    aws.sts().set(|sts| sts.regions.extend(regions));
+    for user in users {
+        aws.add_user(&user.key, &user.secret, &user.account, "somebody");
+    }
+    let ours = keyfob(&situation.machine(&aws));
+    let keyfob = told(ours, &aws);
+    let Machine { home, env, profile } = situation.machine(&aws);
+    let theirs = Answer::of_botocore(&oracle.ask(&env, home.path(), profile.as_deref()));
+    let botocore = told(theirs, &aws);
+    let mut differences = differences(&keyfob.answer, &botocore.answer);
+    if keyfob.requests != botocore.requests {
+        differences.push("other requests".to_owned());
+    }
+    let verdict = judge(&differences, &keyfob.answer, exception);
+    Compared { situation, keyfob, botocore, differences, verdict }
+}
+
+/// An empty configuration, so that this machine's own has no say.
+fn keyfob(machine: &Machine) -> Answer {
+    let run = Run::keyfob().args(["get", "--config", "/dev/null", "--output", "json"]);
+    let run = match &machine.profile {
+        Some(profile) => run.arg("--profile").arg(profile),
+        None => run,
+    };
+    let run = run.envs(&machine.env).dir(machine.home.path()).within(Duration::from_secs(40));
+    Answer::of_keyfob(&run.run())
+}
+
+/// The answer, with what reached the fake meanwhile.
+fn told(answer: Answer, aws: &FakeAws) -> Told {
+    let stamped = answer.key_id().and_then(|key_id| aws.issued(key_id)).and_then(|issued| issued.expires);
+    let answer = match stamped {
+        Some(at) => answer.since(at.as_duration().as_secs_f64()),
+        None => answer,
+    };
+    let requests = requests::seen(&aws.requests());
+    aws.clear_requests();
+    Told { answer, requests }
+}
+
+impl Compared<'_> {
+    /// All there is to see, and how to see it again.
+    fn story(&self) -> String {
+        let Situation { name, why, .. } = self.situation;
+        let verdict = match self.verdict {
+            Verdict::Agree => "they agree",
+            Verdict::Excepted => "they differ for a reason",
+            Verdict::Disagree(why) => why,
+        };
+        let mut story = format!("{name}: {verdict}: {}\n", self.differences.join(", "));
+        if !why.is_empty() {
+            story += &format!("  about     {why}\n");
+        }
+        for (who, told) in [("keyfob  ", &self.keyfob), ("botocore", &self.botocore)] {
+            story += &format!("  {who}  {}\n", told.answer);
+            story.extend(told.requests.iter().map(|line| format!("            asked {line}\n")));
+        }
+        story + &format!("  again     make parity ONLY={name}\n")
+    }
+}
+
+/// Past the test runner, which shows nothing of a test that passes.
+fn tell(text: &str) {
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
+}
