@@ -10,10 +10,10 @@ use futures_util::future::BoxFuture;
 use hyper::Uri;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::answer::{Fields, quotable};
-use super::{Source, Surroundings, own};
+use super::{Source, Surroundings, own, within};
 use crate::cause;
 use crate::config::env::Env;
 use crate::credentials::{Credentials, SourceKind};
@@ -165,16 +165,7 @@ impl Source for Container {
     }
 
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
-        Box::pin(async move {
-            let patience = self.around.attempt_timeout;
-            match timeout(patience, self.ask(notes)).await {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    let sentence = format!("the container endpoint gave no credentials in {patience:?}");
-                    Err(Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, sentence))
-                }
-            }
-        })
+        Box::pin(within(self.around.attempt_timeout, "the container endpoint", self.ask(notes)))
     }
 }
 

@@ -9,12 +9,11 @@ use futures_util::future::BoxFuture;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use serde_json::Value;
-use tokio::time::timeout;
 
 use document::{clipped, credentials, first_line};
 pub use settings::Settings;
 
-use super::{Source, Surroundings, own};
+use super::{Source, Surroundings, own, within};
 use crate::cause::{self, Cause};
 use crate::credentials::{Credentials, SourceKind};
 use crate::failure::{Failure, FailureKind};
@@ -51,7 +50,7 @@ impl Imds {
             let zone = self.get("GET zone", ZONE, &pass, |_| None, notes).await;
             zone.map_err(|refused| refused.failure(&pass, &cause::IMDS_401))
         };
-        let answer = timeout(self.around.attempt_timeout, asking).await.ok()?.ok()?;
+        let answer = tokio::time::timeout(self.around.attempt_timeout, asking).await.ok()?.ok()?;
         let zone = answer.text().ok()?.trim();
         let (last, _) = zone.char_indices().last()?;
         zone.get(..last).filter(|region| !region.is_empty()).map(str::to_owned)
@@ -184,16 +183,7 @@ impl Source for Imds {
     }
 
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
-        Box::pin(async move {
-            let patience = self.around.attempt_timeout;
-            match timeout(patience, self.ask(notes)).await {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    let sentence = format!("instance metadata gave no credentials in {patience:?}");
-                    Err(Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, sentence))
-                }
-            }
-        })
+        Box::pin(within(self.around.attempt_timeout, "instance metadata", self.ask(notes)))
     }
 }
 

@@ -31,9 +31,10 @@ use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 
 use crate::aws::Sts;
+use crate::cause;
 use crate::clock::Clock;
 use crate::credentials::{Credentials, SourceKind};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::http;
 use crate::report::Notes;
 
@@ -75,4 +76,16 @@ pub struct Surroundings {
     pub own: Arc<ArcSwap<Vec<SocketAddr>>>,
     /// The names being resolved by this process and those it was started by, as `KEYFOB_WALK` lists them.
     pub walk: Vec<String>,
+}
+
+/// Ends an attempt at its deadline; what it has noted by then stays.
+async fn within(
+    patience: Duration,
+    who: &str,
+    asking: impl Future<Output = Result<Credentials, Failure>>,
+) -> Result<Credentials, Failure> {
+    tokio::time::timeout(patience, asking).await.unwrap_or_else(|_| {
+        let sentence = format!("{who} gave no credentials in {patience:?}");
+        Err(Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, sentence))
+    })
 }
