@@ -16,7 +16,7 @@ use super::{Scene, shadows, start_failed};
 use crate::agent::{self, Agent, Control, Ended, Options};
 use crate::config::overrides::Overrides;
 use crate::config::parse::{DEFAULT_PATH, PATH_VARIABLE, load};
-use crate::config::{Config, LogLevel};
+use crate::config::{Config, Listen, LogLevel};
 use crate::roster::Entry;
 use crate::server::status::Explanation;
 use crate::telemetry;
@@ -108,9 +108,14 @@ async fn hint(agent: &Agent, scene: &Scene) {
     let token_file = about.token_file.to_string_lossy();
     let wiring = Wiring::new(&endpoint, &token_file, region.as_deref(), &scene.env);
     let lines = wiring.write(Format::Sh);
-    scene
-        .terminal
-        .remark(&format!("Paste this into another shell, or run `eval \"$(keyfob env)\"` there:\n\n{lines}"));
+    let usual = Listen::default().admin;
+    let admin = about.admin.filter(|admin| Some(*admin) != usual);
+    let ask = match (about.admin, admin) {
+        (Some(_), None) => ", or run `eval \"$(keyfob env)\"` there".to_owned(),
+        (_, Some(admin)) => format!(", or run `eval \"$(keyfob --admin {admin} env)\"` there"),
+        (None, None) => String::new(),
+    };
+    scene.terminal.remark(&format!("Paste this into another shell{ask}:\n\n{lines}"));
     for shadow in shadows::of(&scene.env).await {
         scene.terminal.remark(&format!("keyfob: {shadow}"));
     }

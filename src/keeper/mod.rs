@@ -28,7 +28,7 @@ pub use judge::Policy;
 pub use snapshot::{Held, Snapshot, Usable};
 
 /// What a request may wait for a first answer: most SDKs give up after a second (contract 3).
-pub const PATIENCE: Duration = Duration::from_millis(900);
+pub const PATIENCE: Duration = Duration::from_millis(800);
 /// Signals and operators cause at most one walk in this time (contract 5).
 const PACE: Duration = Duration::from_secs(1);
 
