@@ -86,13 +86,28 @@ impl Answer {
     }
 
     /// Keys with their expiry as the distance from what the fake AWS stamped on them, since it stamped each program's
-    /// at another moment.
-    pub fn since(self, stamped: f64) -> Answer {
+    /// at another moment. All times in seconds since 1970.
+    pub fn since(self, stamped: f64, now: f64) -> Answer {
         match self {
-            Answer::Keys(keys) => Answer::Keys(Keys { expires: keys.expires.map(|at| at - stamped), ..keys }),
+            Answer::Keys(keys) => {
+                let expires = keys.expires.map(|at| distance(at, stamped, now, &keys.method));
+                Answer::Keys(Keys { expires, ..keys })
+            }
             other => other,
         }
     }
+}
+
+/// Instance credentials that are dead or nearly so get another expiry, up to 25 minutes ahead: which one is chance.
+const EXTENSION: f64 = 1500.0;
+
+fn distance(at: f64, stamped: f64, now: f64, method: &str) -> f64 {
+    if method != "iam-role" {
+        return at - stamped;
+    }
+    let base = stamped.max(now);
+    let extended = at > base && at <= now + EXTENSION;
+    if extended { 0.0 } else { at - base }
 }
 
 /// In what two answers differ, a line each; nothing when they are the same.
@@ -221,6 +236,18 @@ fn every_difference_is_seen() {
             assert_eq!(differences(ours, theirs).is_empty(), same, "{ours} | {theirs}");
         }
     }
+}
+
+#[test]
+fn an_extended_expiry_is_one_that_lies_ahead() {
+    let near = |at: f64, stamped: f64| distance(at, stamped, 10_000.0, "iam-role").abs() <= SLACK;
+    assert!(near(20_000.0, 20_000.0) && near(10_300.0, 10_300.0));
+    assert!(near(11_400.0, 10_300.0) && near(11_200.0, 9_000.0));
+    for (at, stamped) in [(9_000.0, 9_000.0), (9_900.0, 9_000.0), (11_600.0, 10_300.0), (20_010.0, 20_000.0)]
+    {
+        assert!(!near(at, stamped), "{at} for {stamped}");
+    }
+    assert!(distance(11_200.0, 10_300.0, 10_000.0, "container-role") > SLACK);
 }
 
 #[test]

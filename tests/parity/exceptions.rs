@@ -7,8 +7,8 @@ use super::answer::Answer;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exception {
-    /// The situation's name.
-    pub name: String,
+    /// The situations.
+    pub names: Vec<String>,
     /// The differences, all of them, so that another disagreement is not covered.
     pub differences: Vec<String>,
     /// Part of what keyfob says, where it fails.
@@ -60,7 +60,7 @@ pub fn judge(differences: &[String], keyfob: &Answer, exception: Option<&Excepti
 fn an_exception_covers_its_own_disagreement_and_nothing_else() {
     let differs = vec!["another account".to_owned()];
     let exception = |differences: &[&str], says: &str| Exception {
-        name: "n".to_owned(),
+        names: vec!["n".to_owned()],
         differences: differences.iter().map(|&line| line.to_owned()).collect(),
         says: says.to_owned(),
         reason: "r".to_owned(),

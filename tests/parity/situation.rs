@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::support::aws::{Listing, Shape, Trouble};
 use crate::support::{FakeAws, TempHome, leaks};
+
+/// The role that most situations assume.
+const ROLE: &str = "arn:aws:iam::123456789012:role/app";
 
 type Texts = BTreeMap<String, String>;
 
@@ -28,6 +32,58 @@ pub struct Situation {
     raw: Texts,
     #[serde(default)]
     fakes: Vec<Fake>,
+    /// What the fakes do otherwise than usual.
+    #[serde(default)]
+    imds: Metadata,
+    #[serde(default)]
+    container: Endpoint,
+    #[serde(default)]
+    sts: Service,
+}
+
+/// Statuses in place of answers, a body in place of the credentials.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    #[serde(default)]
+    v1: bool,
+    token: Option<Wrong>,
+    list: Option<Wrong>,
+    role: Option<Wrong>,
+    listing: Option<Lines>,
+    body: Option<String>,
+    life: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Endpoint {
+    authorization: Option<String>,
+    status: Option<Wrong>,
+    body: Option<String>,
+    life: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Service {
+    denied: Option<String>,
+    /// The external id that the role `app` asks for.
+    external_id: Option<String>,
+    refuse: Option<(u16, String)>,
+    life: Option<i64>,
+}
+
+/// A status; 0 is no answer for as long as somebody waits.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Wrong(u16);
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Lines {
+    None,
+    Two,
+    Newline,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -90,6 +146,7 @@ impl Situation {
         let path = home.path().display().to_string();
         let fill = |text: &str| {
             let text = text.replace("{HOME}", &path).replace("{CONTAINER}", &aws.container_url("/container"));
+            let text = text.replace("{PORT}", &aws.addr().port().to_string());
             ["{STS}", "{IMDS}"].iter().fold(text, |text, name| text.replace(name, &aws.url()))
         };
         for (name, text) in [(".aws/config", &self.config), (".aws/credentials", &self.credentials)] {
@@ -110,6 +167,44 @@ impl Situation {
             leaks::secret_variable(name, value);
         }
         Machine { home, env, profile: self.profile.clone() }
+    }
+
+    /// Turns the fake as the situation wants it.
+    pub fn set(&self, aws: &FakeAws) {
+        let trouble = |wrong: Option<Wrong>| match wrong? {
+            Wrong(0) => Some(Trouble::Hang),
+            Wrong(status) => Trouble::status(status),
+        };
+        let shape = |body: &Option<String>| body.clone().map_or(Shape::Full, Shape::Raw);
+        let Situation { imds, container, sts, .. } = self;
+        aws.imds().set(|fake| {
+            fake.v1 = imds.v1;
+            fake.token = trouble(imds.token);
+            fake.list = trouble(imds.list);
+            fake.role = trouble(imds.role);
+            fake.listing = match imds.listing {
+                None => Listing::One,
+                Some(Lines::None) => Listing::Empty,
+                Some(Lines::Two) => Listing::Two,
+                Some(Lines::Newline) => Listing::TrailingNewline,
+            };
+            fake.shape = shape(&imds.body);
+            fake.life = imds.life.unwrap_or(fake.life);
+        });
+        aws.container().set(|fake| {
+            fake.authorization.clone_from(&container.authorization);
+            fake.trouble = trouble(container.status);
+            fake.shape = shape(&container.body);
+            fake.life = container.life.unwrap_or(fake.life);
+        });
+        aws.sts().set(|fake| {
+            fake.regions.extend(["ap-south-1", "us-west-2"].map(str::to_owned));
+            fake.denied.extend(sts.denied.clone());
+            fake.external_ids.extend(sts.external_id.iter().map(|id| (ROLE.to_owned(), id.clone())));
+            let refuse = |(status, code): &(u16, String)| (u32::MAX, *status, code.clone(), "no".to_owned());
+            fake.refuse_next = sts.refuse.as_ref().map(refuse);
+            fake.life = sts.life;
+        });
     }
 
     /// What every machine has.
@@ -133,14 +228,14 @@ impl Situation {
     pub fn strays(&self) -> Option<&'static str> {
         let texts = || self.env.values().chain(&self.config).chain(self.files.values());
         let named = |place: &str| texts().any(|text| text.contains(place));
-        let relative = self.env.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+        let relative = self.env.contains_key("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
         let disabled = self.env.get("AWS_EC2_METADATA_DISABLED");
         let metadata = self.fakes.contains(&Fake::Imds);
-        if metadata && !named("{IMDS}") {
-            Some("metadata is on and not pointed at the fake")
+        if metadata && !["{IMDS}", "http://127.0.0.1:1"].iter().any(|place| named(place)) {
+            Some("metadata is on and not pointed at the fake or a closed port")
         } else if !metadata && disabled.is_some() {
             Some("metadata may be on, and the fake is not asked for")
-        } else if relative.is_some_and(|uri| !uri.is_empty()) {
+        } else if relative {
             Some("a relative URI leads to 169.254.170.2")
         } else if ["169.254.", "fd00:ec2:"].iter().any(|place| named(place)) {
             Some("a link-local address is named")
