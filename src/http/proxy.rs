@@ -118,8 +118,8 @@ impl Proxy {
             format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{}\r\n", login.unwrap_or_default());
         stream.write_all(request.as_bytes()).await.map_err(cut)?;
         let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            // The server speaks only after us, so nothing of it can come along with the proxy's answer.
+        // A proxy that refuses has a page to show, which may come along. A server speaks only after us.
+        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
             if stream.read_buf(&mut head).await.map_err(cut)? == 0 || head.len() > HEAD {
                 return Err(Broken::new(Step::Cut, "it answered no HTTP"));
             }
@@ -229,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn tls_asks_for_a_tunnel_and_names_the_proxy_that_refuses() {
-        let fake = Fake::serving(|_| Reply::Raw(b"HTTP/1.1 407 Login\r\n\r\n".to_vec()));
+        let fake = Fake::serving(|_| Reply::Status(407, "<html>Login</html>".to_owned()));
         let (answer, notes) =
             through(&format!("http://me:secret@{}", fake.address), "https://sts.local/").await;
         let broken = answer.unwrap_err();
