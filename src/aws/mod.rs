@@ -1,5 +1,6 @@
 //! AWS's own clients, built once, and their errors, mapped once.
 
+mod place;
 mod refusal;
 mod wire;
 
@@ -10,6 +11,8 @@ use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{AppName, BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
 use aws_sdk_sts::types::{AssumedRoleUser, Credentials as Session};
 use tokio::time::timeout;
+
+pub use place::{Place, Variant};
 
 use crate::cause;
 use crate::credentials::{AccountId, Credentials};
@@ -25,15 +28,6 @@ use wire::Wire;
 pub struct Sts {
     http: http::Client,
     attempt_timeout: Duration,
-}
-
-/// Whose STS is asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// None is botocore's fallback: the global endpoint.
-    pub region: Option<String>,
-    /// In place of AWS's own endpoint.
-    pub endpoint: Option<String>,
 }
 
 /// What `AssumeRole` is asked for.
@@ -65,10 +59,6 @@ pub struct WebIdentity {
 /// As often as botocore's legacy mode; with shorter pauses, so that all of them fit into an attempt of ten seconds.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(300);
-
-/// Without a region botocore asks the global endpoint and signs for its home region.
-const GLOBAL_ENDPOINT: &str = "https://sts.amazonaws.com";
-const GLOBAL_REGION: &str = "us-east-1";
 
 impl Sts {
     /// Nothing is loaded before the first call. One call, all tries included, ends after `attempt_timeout`.
@@ -132,19 +122,16 @@ impl Sts {
     }
 
     fn config(&self, place: &Place, wire: &Wire<'_>) -> Builder {
-        let region = place.region.clone().unwrap_or_else(|| GLOBAL_REGION.to_owned());
-        let endpoint = match (&place.endpoint, &place.region) {
-            (Some(endpoint), _) => Some(endpoint.clone()),
-            (None, None) => Some(GLOBAL_ENDPOINT.to_owned()),
-            (None, Some(_)) => None,
-        };
+        let target = place.target();
         let mut config = aws_sdk_sts::Config::builder();
         // Shows up in CloudTrail.
         config.set_app_name(AppName::new("keyfob").ok());
-        config.set_endpoint_url(endpoint);
+        config.set_endpoint_url(target.endpoint);
         config
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(region))
+            .region(Region::new(target.region))
+            .use_fips(target.fips)
+            .use_dual_stack(target.dual_stack)
             .http_client(wire.client(self.attempt_timeout))
             .retry_config(RetryConfig::standard().with_max_attempts(TRIES).with_initial_backoff(PAUSE))
             .timeout_config(TimeoutConfig::disabled())

@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+use super::place::{GLOBAL_REGION, Place};
 use super::wire::Last;
-use super::{GLOBAL_REGION, Place};
 use crate::cause::{self, Cause};
 use crate::failure::{Failure, FailureKind};
 use crate::http::Broken;
@@ -95,15 +95,15 @@ impl Asked<'_> {
     }
 
     fn subject(&self) -> String {
-        let place = match self.place {
-            Place { endpoint: Some(endpoint), region: Some(_) } => format!(" at {}", without_query(endpoint)),
+        let region = self.place.region.as_deref();
+        let place = match (&self.place.endpoint, region) {
+            (Some(endpoint), Some(_)) => format!(" at {}", without_query(endpoint)),
             // botocore gives up here; where the endpoint wants another region, this is the reason.
-            Place { endpoint: Some(endpoint), region: None } => {
-                let place = without_query(endpoint);
-                format!(" at {place} (no region is set: {GLOBAL_REGION} is taken)")
+            (Some(endpoint), None) => {
+                format!(" at {} (no region is set: {GLOBAL_REGION} is taken)", without_query(endpoint))
             }
-            Place { region: Some(region), .. } => format!(" in {region}"),
-            Place { .. } => " at the global endpoint".to_owned(),
+            (None, Some(region)) if !self.place.global() => format!(" in {region}"),
+            (None, _) => " at the global endpoint".to_owned(),
         };
         format!("sts:{} for {}{place}", self.operation, self.role_arn)
     }

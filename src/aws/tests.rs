@@ -40,7 +40,7 @@ fn web() -> WebIdentity {
 }
 
 fn at(fake: &Fake) -> Place {
-    Place { region: Some("eu-west-1".to_owned()), endpoint: Some(fake.url("")) }
+    Place { region: Some("eu-west-1".to_owned()), endpoint: Some(fake.url("")), ..Place::default() }
 }
 
 fn granted(operation: &str) -> Reply {
@@ -120,7 +120,7 @@ async fn a_web_identity_is_exchanged_without_a_signature() {
 #[tokio::test]
 async fn without_a_region_the_global_endpoint_is_signed_for_its_home() {
     let fake = Fake::serving(|_| granted("AssumeRole"));
-    let place = Place { region: None, endpoint: Some(fake.url("")) };
+    let place = Place { region: None, endpoint: Some(fake.url("")), ..Place::default() };
     let sts = sts(Duration::from_secs(5));
     sts.assume_role(&caller(None), &asked(), &place, &mut Notes::default()).await.unwrap();
     assert!(fake.heard()[0].contains("/us-east-1/sts/aws4_request"));
@@ -131,7 +131,7 @@ async fn a_refusal_says_which_region_was_taken_when_none_is_set() {
     let fake = Fake::serving(|_| refused(403, "SignatureDoesNotMatch", "scoped to a valid region"));
     let sts = sts(Duration::from_secs(5));
     for (region, said) in [(None, true), (Some("eu-west-1".to_owned()), false)] {
-        let place = Place { region, endpoint: Some(fake.url("")) };
+        let place = Place { region, endpoint: Some(fake.url("")), ..Place::default() };
         let none = sts.assume_role(&caller(None), &asked(), &place, &mut Notes::default()).await;
         let failure = none.unwrap_err();
         assert_eq!(failure.context.contains("(no region is set: us-east-1 is taken)"), said, "{failure}");
@@ -140,7 +140,7 @@ async fn a_refusal_says_which_region_was_taken_when_none_is_set() {
 
 /// Which address would be asked, without asking it: time is over before a name can be resolved.
 async fn address(region: Option<&str>) -> String {
-    let place = Place { region: region.map(str::to_owned), endpoint: None };
+    let place = Place { region: region.map(str::to_owned), endpoint: None, ..Place::default() };
     let mut notes = Notes::default();
     let none = sts(Duration::from_micros(1)).assume_role(&caller(None), &asked(), &place, &mut notes).await;
     assert!(none.is_err());
@@ -357,7 +357,7 @@ async fn what_cannot_be_reached_says_how_far_it_came() {
         ("http://bad host".to_owned(), "STS-VALIDATION", FailureKind::Misconfigured),
     ];
     let ask = |(endpoint, code, kind): (String, &'static str, FailureKind)| async move {
-        let place = Place { region: None, endpoint: Some(endpoint) };
+        let place = Place { region: None, endpoint: Some(endpoint), ..Place::default() };
         let sts = sts(Duration::from_secs(6));
         let mut notes = Notes::default();
         let failure = sts.assume_role(&caller(None), &asked(), &place, &mut notes).await.unwrap_err();

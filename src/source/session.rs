@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::profile::files::Files;
 use super::profile::merge::{Profile, Profiles};
 use super::text::{int, is_true};
-use crate::aws::Place;
+use crate::aws::{Place, Variant};
 use crate::cause;
 use crate::config::env::Env;
 use crate::failure::Failure;
@@ -143,30 +143,46 @@ impl Session {
     fn number(&self, variable: &str, key: &str) -> Result<Option<u64>, Failure> {
         let Some(text) = self.value(variable, key) else { return Ok(None) };
         let number = int(text).map(|number| u64::try_from(number).unwrap_or(0));
-        let refused = || {
-            let place = match self.env.get(variable) {
-                Some(_) => variable.to_owned(),
-                None => self
-                    .settings()
-                    .and_then(|s| s.setting(key))
-                    .map_or_else(String::new, |setting| format!("{setting}: {key}")),
-            };
-            Failure::misconfigured(&cause::PROFILE_VALUE, format!("{place} is `{text}`, not a whole number"))
+        number.map(Some).ok_or_else(|| self.strange(variable, key, "not a whole number"))
+    }
+
+    /// What this variable or key says cannot be.
+    fn strange(&self, variable: &str, key: &str, wanted: &str) -> Failure {
+        let setting = || self.settings().and_then(|settings| settings.setting(key));
+        let place = match self.env.get(variable) {
+            Some(_) => variable.to_owned(),
+            None => setting().map_or_else(String::new, |setting| format!("{setting}: {key}")),
         };
-        number.map(Some).ok_or_else(refused)
+        let text = self.value(variable, key).unwrap_or_default();
+        Failure::misconfigured(&cause::PROFILE_VALUE, format!("{place} is `{text}`, {wanted}"))
     }
 
     /// Where STS is asked.
     ///
     /// # Errors
-    /// A region that is no host label; a `services` section that does not exist.
+    /// A region that is no host label; a `services` section that does not exist; an unknown kind of endpoint.
     pub fn sts(&self) -> Result<Place, Failure> {
         let region = self.region().map(str::to_owned);
         if let Some(region) = region.as_deref().filter(|region| !is_host_label(region)) {
             let context = format!("the region `{region}` cannot be part of a host name");
             return Err(Failure::misconfigured(&cause::PROFILE_VALUE, context));
         }
-        Ok(Place { region, endpoint: self.endpoint()? })
+        Ok(Place { region, endpoint: self.endpoint()?, variant: self.variant()? })
+    }
+
+    fn variant(&self) -> Result<Variant, Failure> {
+        let is_on = |variable: &str, key: &str| self.value(variable, key).is_some_and(is_true);
+        let (variable, key) = ("AWS_STS_REGIONAL_ENDPOINTS", "sts_regional_endpoints");
+        let legacy = match self.value(variable, key) {
+            None | Some("" | "regional") => false,
+            Some("legacy") => true,
+            Some(_) => return Err(self.strange(variable, key, "neither `legacy` nor `regional`")),
+        };
+        Ok(Variant {
+            fips: is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
+            dual_stack: is_on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
+            legacy,
+        })
     }
 
     /// `ConfiguredEndpointProvider`: the service's own variable, the general one, the service's own setting, the
@@ -330,6 +346,23 @@ mod tests {
         assert_eq!(endpoint(&[own], &ignored), "-");
         assert_eq!(endpoint(&[own, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "1")], &ignored), "own");
         assert_eq!(endpoint(&[("AWS_DEFAULT_REGION", "eu_west")], ""), "PROFILE-VALUE");
+    }
+
+    #[test]
+    fn the_kind_of_endpoint_comes_from_the_environment_and_then_the_profile() {
+        let config = "[default]\nuse_fips_endpoint = true\nuse_dualstack_endpoint = TRUE\nsts_regional_endpoints = legacy";
+        let variant =
+            |env: &[(&str, &str)], config: &str| session(env, config, "").sts().map(|place| place.variant);
+        let all = Variant { fips: true, dual_stack: true, legacy: true };
+        assert_eq!(variant(&[], config), Ok(all));
+        assert_eq!(variant(&[("AWS_USE_FIPS_ENDPOINT", "1")], config), Ok(Variant { fips: false, ..all }));
+        assert_eq!(
+            variant(&[("AWS_STS_REGIONAL_ENDPOINTS", "")], config),
+            Ok(Variant { legacy: false, ..all })
+        );
+        assert_eq!(variant(&[], ""), Ok(Variant::default()));
+        let bad = variant(&[("AWS_STS_REGIONAL_ENDPOINTS", "LEGACY")], "").unwrap_err();
+        assert_eq!(bad.context, "AWS_STS_REGIONAL_ENDPOINTS is `LEGACY`, neither `legacy` nor `regional`");
     }
 
     #[test]

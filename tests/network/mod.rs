@@ -44,7 +44,7 @@ async fn assume(aws: &FakeAws, caller: &Credentials) -> Result<Credentials, Fail
         external_id: None,
         duration: Some(900),
     };
-    let place = Place { region: Some("eu-west-1".to_owned()), endpoint: Some(aws.url()) };
+    let place = Place { region: Some("eu-west-1".to_owned()), endpoint: Some(aws.url()), ..Place::default() };
     around().sts.assume_role(caller, &ask, &place, &mut Notes::default()).await
 }
 
@@ -149,7 +149,7 @@ async fn throttling_and_a_failure_are_tried_again() {
 #[tokio::test]
 async fn a_web_identity_is_exchanged_and_refused_as_aws_does() {
     let aws = FakeAws::start().await;
-    let place = Place { region: None, endpoint: Some(aws.url()) };
+    let place = Place { region: None, endpoint: Some(aws.url()), ..Place::default() };
     let ask = |token: &str| {
         let (sts, place, token) = (around().sts.clone(), place.clone(), Secret::new(token));
         async move {
