@@ -6,7 +6,10 @@ use crate::support::aws::{Entry, Face};
 
 /// A line for each request, in order of arrival: what was asked, with what, and what came of it.
 pub fn seen(entries: &[Entry]) -> Vec<String> {
-    entries.iter().map(line).collect()
+    let mut lines: Vec<String> = entries.iter().map(line).collect();
+    // How often somebody tries a proxy that refuses is no question to AWS.
+    lines.dedup_by(|next, line| next == line && line.starts_with("Connect "));
+    lines
 }
 
 fn line(entry: &Entry) -> String {
@@ -14,6 +17,7 @@ fn line(entry: &Entry) -> String {
     let with = match entry.face {
         Face::Sts => format!("{:?} {}", parameters(&entry.form), signer(entry)),
         Face::Imds => metadata(entry),
+        Face::Unknown if op == "Connect" => String::new(),
         Face::Container | Face::Unknown => format!("authorization {:?}", entry.header("authorization")),
     };
     format!("{op} {method} {path}?{query} {with} → {}", entry.status())

@@ -161,7 +161,7 @@ impl Situation {
             let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
             fs::write(home.path().join(name), bytes).unwrap();
         }
-        let mut env = self.base(&path);
+        let mut env = self.base(&path, &aws.url());
         env.extend(self.env.iter().map(|(name, value)| (name.clone(), fill(value))));
         for (name, value) in &env {
             leaks::secret_variable(name, value);
@@ -208,19 +208,23 @@ impl Situation {
     }
 
     /// What every machine has.
-    fn base(&self, home: &str) -> Texts {
+    fn base(&self, home: &str, proxy: &str) -> Texts {
         let mut env: Texts = [
             ("HOME", home),
             ("PATH", "/usr/bin:/bin"),
             ("BOTO_CONFIG", "/dev/null"),
-            // Nothing leaves this machine, even if an endpoint were forgotten: AWS's own are all behind TLS.
-            ("HTTPS_PROXY", "http://127.0.0.1:1"),
+            // AWS's own endpoints are all behind TLS: the fake sees which one is asked for, and lets nobody through.
+            ("HTTPS_PROXY", proxy),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        if !self.fakes.contains(&Fake::Imds) {
-            env.insert("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned());
-        }
+        let (name, value) = if self.fakes.contains(&Fake::Imds) {
+            // On a busy machine even a loopback answer may take a second, the usual limit.
+            ("AWS_METADATA_SERVICE_TIMEOUT", "3")
+        } else {
+            ("AWS_EC2_METADATA_DISABLED", "true")
+        };
+        env.insert(name.to_owned(), value.to_owned());
         env
     }
 

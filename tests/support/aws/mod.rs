@@ -150,7 +150,8 @@ impl FakeAws {
     }
 
     /// How often an operation was asked for: an STS action, or one of `PutToken`, `ListRoles`, `GetRole`,
-    /// `GetAvailabilityZone`, `GetRegion`, `OtherMetadata`, `ContainerCredentials`, `PodIdentity`, `Unknown`.
+    /// `GetAvailabilityZone`, `GetRegion`, `OtherMetadata`, `ContainerCredentials`, `PodIdentity`, `Connect` (to a
+    /// proxy), `Unknown`.
     pub fn calls(&self, op: &str) -> usize {
         self.world.journal.calls(op)
     }

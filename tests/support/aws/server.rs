@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_TYPE, DATE};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -79,9 +79,11 @@ async fn read(request: Request<Incoming>) -> Result<Asked, std::io::Error> {
         let value = String::from_utf8_lossy(value.as_bytes());
         (name.as_str().to_owned(), value.into_owned())
     });
+    // A client that takes us for its proxy: the place it wants to go is all there is to see, and it gets no further.
+    let place = head.uri.authority().filter(|_| head.method == Method::CONNECT);
     Ok(Asked {
         method: head.method.to_string(),
-        path: head.uri.path().to_owned(),
+        path: place.map_or_else(|| head.uri.path().to_owned(), ToString::to_string),
         query: head.uri.query().unwrap_or_default().to_owned(),
         headers: headers.collect(),
         body: body.to_bytes().to_vec(),
@@ -89,7 +91,9 @@ async fn read(request: Request<Incoming>) -> Result<Asked, std::io::Error> {
 }
 
 fn route(world: &World, asked: &Asked) -> (Face, String, Duration) {
-    if asked.path.starts_with("/latest/") {
+    if asked.method == "CONNECT" {
+        (Face::Unknown, "Connect".to_owned(), Duration::ZERO)
+    } else if asked.path.starts_with("/latest/") {
         let op = imds::operation(asked).to_owned();
         (Face::Imds, op, world.imds.now().delay)
     } else if container::owns(&asked.path) {
