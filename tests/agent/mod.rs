@@ -4,6 +4,7 @@ mod bad_input;
 mod crowd;
 mod files;
 mod outage;
+mod roles;
 
 use std::time::{Duration, Instant};
 
