@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use subtle::ConstantTimeEq;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::Zeroizing;
 
 /// A secret. It has no `Display`, and `Debug` shows only that something is there.
@@ -30,7 +30,7 @@ impl Secret {
     /// Compares in a time that does not depend on where the two differ.
     #[must_use]
     pub fn matches(&self, other: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(other).into()
+        verify_slices_are_equal(self.0.as_bytes(), other).is_ok()
     }
 }
 
