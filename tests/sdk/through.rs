@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Identity, Sdk};
-use crate::support::{FakeAws, Serving, TempHome};
+use crate::support::{FakeAws, Run, Serving, TempHome};
 
 const KEY: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -25,6 +25,10 @@ impl Stage {
     /// The agent with these variables besides those that point it at the fake AWS.
     #[track_caller]
     fn serve(&self, vars: &[(&str, &str)]) -> Serving {
+        Serving::start(&[], self.env(vars))
+    }
+
+    fn env(&self, vars: &[(&str, &str)]) -> Vec<(String, String)> {
         let runtime = self.home.path().join("run");
         std::fs::create_dir_all(&runtime).unwrap();
         let mut env = self.home.env();
@@ -32,7 +36,7 @@ impl Stage {
         env.push(("RUNTIME_DIRECTORY".to_owned(), runtime.display().to_string()));
         env.push(("AWS_DEFAULT_REGION".to_owned(), REGION.to_owned()));
         env.extend(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Serving::start(&[], env)
+        env
     }
 
     /// What an application of another user gets: the wiring, a region, the fake in place of AWS, an empty home.
@@ -222,4 +226,36 @@ fn credentials_of_fifteen_seconds_never_fail_a_client() {
     });
     let walks = stage.aws.calls("AssumeRole");
     assert!(walks >= 10, "{walks} walks in ten lives\n{}", agent.log());
+}
+
+/// The agent is restarted under clients at work, on the same address: the token stays, and not one call fails.
+#[test]
+fn a_restart_fails_no_client() {
+    let stage = Stage::new();
+    stage.aws.sts().set(|sts| sts.life = Some(15));
+    stage.home.credentials(&format!("[base]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"));
+    stage.home.config("[default]\nrole_arn = arn:aws:iam::222233334444:role/app\nsource_profile = base\n");
+    let mut agent = stage.serve(&[]);
+    let (at, token) = (agent.bound.credentials.to_string(), agent.token());
+    let home = TempHome::new();
+    let env = stage.client(&agent, &home);
+    std::thread::scope(|scope| {
+        for sdk in Sdk::PROGRAMS {
+            let env = env.clone();
+            scope.spawn(move || {
+                let Some(count) = sdk.repeat(20, Duration::from_millis(100), env) else { return };
+                assert_eq!(count["failures"], 0, "{sdk:?}: {count}");
+                assert!(count["calls"].as_u64().unwrap() > 30, "{sdk:?}: {count}");
+            });
+        }
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_secs(5));
+            assert!(agent.process.stop().success(), "{}", agent.log());
+            let again = Run::keyfob()
+                .args(["serve", "--log-format", "json", "--admin", "127.0.0.1:0", "--listen", &at])
+                .envs(stage.env(&[]));
+            agent = Serving::launch(&again).unwrap();
+            assert_eq!(agent.token(), token);
+        }
+    });
 }
