@@ -3,6 +3,7 @@
 mod bad_input;
 mod crowd;
 mod files;
+mod in_process;
 mod outage;
 mod roles;
 
