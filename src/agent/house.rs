@@ -65,7 +65,10 @@ impl House {
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(Order::Reload) => self.reload(true),
+                    Some(Order::Reload) => {
+                        self.reload(true);
+                        self.follow_tokens(&mut tokens).await;
+                    }
                     Some(Order::Walk) => self.walk_all(),
                     None => return,
                 },
