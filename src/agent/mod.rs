@@ -27,6 +27,7 @@ use crate::server::{self, About, Access, BindError, Shared, TokenFiles};
 use crate::shutdown::Shutdown;
 use crate::source::Surroundings;
 use crate::source::lineup::{Botocore, looped};
+use crate::source::process::inherited_walk;
 use crate::source::session::choose;
 use crate::telemetry::Telemetry;
 use crate::watcher::Watcher;
@@ -73,9 +74,6 @@ pub enum StartError {
     Loop(Failure),
 }
 
-/// Variables that list what is being resolved by the processes above this one.
-pub const WALK: &str = "KEYFOB_WALK";
-
 /// What the sources of one role need; `process_timeout` of `None` lets a process run for as long as it likes.
 #[must_use]
 pub fn surroundings(
@@ -86,7 +84,6 @@ pub fn surroundings(
 ) -> Surroundings {
     let http = Client::new(clock.clone());
     let attempt_timeout = config.refresh.attempt_timeout;
-    let walk = env.filled(WALK).map(|list| list.lines().map(str::to_owned).collect()).unwrap_or_default();
     Surroundings {
         clock: clock.clone(),
         sts: Sts::new(attempt_timeout, http.clone().through(Proxies::from_env(env))),
@@ -94,7 +91,7 @@ pub fn surroundings(
         attempt_timeout,
         process_timeout,
         own: Arc::default(),
-        walk,
+        walk: inherited_walk(env),
     }
 }
 
@@ -237,8 +234,7 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
 }
 
 fn refuse_loops(config: &Config, env: &Env, unnamed: bool) -> Result<(), StartError> {
-    let walk: Vec<String> =
-        env.filled(WALK).map(|list| list.lines().map(str::to_owned).collect()).unwrap_or_default();
+    let walk = inherited_walk(env);
     for role in &config.roles {
         let (profile, _) = choose(role.profile.as_deref(), &role_env(role, env));
         if let Some(failure) = looped(&walk, (!unnamed).then_some(&role.name), &profile) {

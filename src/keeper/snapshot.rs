@@ -200,7 +200,7 @@ impl Snapshot {
             Verdict::Confirm(at) => Some(*at),
             Verdict::Wait => Some(now + SETTLING),
             Verdict::Drop(_) => Some(now + SHORTEST),
-            Verdict::Refuse(_) | Verdict::Fail(_) if for_ever => self.pending.as_ref().and_then(Pending::due),
+            Verdict::Refuse(_) | Verdict::Fail(_) if for_ever => self.pending.as_ref().map(Pending::due),
             _ if self.extended && self.usable(now).is_some_and(|usable| !usable.lasting) => {
                 Some(now + EXTENDED_WALK)
             }

@@ -253,33 +253,15 @@ fn refused(place: &str, answer: &Answer) -> Failure {
 mod tests {
     use std::net::SocketAddr;
 
-    use arc_swap::ArcSwap;
     use futures_util::future::join_all;
     use tokio::time::Instant;
 
+    use super::super::testing::around;
     use super::*;
-    use crate::aws::Sts;
-    use crate::clock::Clock;
     use crate::http::fake::{Fake, Reply, closed, ok, silent};
 
     const GOOD: &str = r#"{"AccessKeyId":"ASIAEXAMPLE1","SecretAccessKey":"s3cret","Token":"t0ken",
         "Expiration":"2030-01-31T12:00:00Z","AccountId":"111122223333","RoleArn":"arn:aws:iam::1:role/r"}"#;
-
-    fn around(own: &[SocketAddr]) -> Arc<Surroundings> {
-        let (clock, attempt_timeout) = (Clock::host(), Duration::from_secs(10));
-        let http = http::Client::new(clock.clone());
-        let own = Arc::new(ArcSwap::from_pointee(own.to_vec()));
-        let sts = Sts::new(attempt_timeout, http.clone());
-        Arc::new(Surroundings {
-            clock,
-            http,
-            sts,
-            attempt_timeout,
-            process_timeout: None,
-            own,
-            walk: Vec::new(),
-        })
-    }
 
     fn container(vars: &[(&str, &str)]) -> Container {
         Container::from_env(&vars.iter().copied().collect(), around(&[])).unwrap()

@@ -271,35 +271,16 @@ fn not_json(answer: &Answer) -> Option<Wrong> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
     use std::time::Duration;
 
-    use arc_swap::ArcSwap;
     use futures_util::future::join_all;
 
+    use super::super::testing::around;
     use super::*;
-    use crate::aws::Sts;
-    use crate::clock::Clock;
     use crate::http::fake::{Fake, Reply, closed, ok, silent};
 
     const GOOD: &str = r#"{"Code":"Success","AccessKeyId":"ASIAEXAMPLE1","SecretAccessKey":"s3cret",
         "Token":"t0ken","Expiration":"2020-01-31T12:00:00Z"}"#;
-
-    fn around(own: &[SocketAddr]) -> Arc<Surroundings> {
-        let (clock, attempt_timeout) = (Clock::host(), Duration::from_secs(10));
-        let http = http::Client::new(clock.clone());
-        let own = Arc::new(ArcSwap::from_pointee(own.to_vec()));
-        let sts = Sts::new(attempt_timeout, http.clone());
-        Arc::new(Surroundings {
-            clock,
-            http,
-            sts,
-            attempt_timeout,
-            process_timeout: None,
-            own,
-            walk: Vec::new(),
-        })
-    }
 
     fn at(endpoint: &str) -> Settings {
         let timeout = Duration::from_millis(400);

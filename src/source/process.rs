@@ -27,6 +27,12 @@ use crate::report::{Look, Notes};
 /// The variable by which a keyfob that was started by a keyfob notices a circle.
 pub const WALK: &str = "KEYFOB_WALK";
 
+/// What is being resolved by the processes above this one.
+#[must_use]
+pub fn inherited_walk(env: &Env) -> Vec<String> {
+    env.filled(WALK).map(|list| list.lines().map(str::to_owned).collect()).unwrap_or_default()
+}
+
 /// More than this is no set of credentials.
 const STDOUT_LIMIT: usize = 64 * 1024;
 /// What a failure quotes of the last line of stderr, in characters.

@@ -1,6 +1,7 @@
 //! What the tests of the sources share: surroundings that can be asked, and a home folder with AWS files.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,12 @@ pub(super) fn surroundings() -> Surroundings {
     let process_timeout = Some(Duration::from_secs(20));
     let own = Arc::new(ArcSwap::from_pointee(Vec::new()));
     Surroundings { clock, http, sts, attempt_timeout, process_timeout, own, walk: Vec::new() }
+}
+
+/// The same where these addresses are our own.
+pub(super) fn around(own: &[SocketAddr]) -> Arc<Surroundings> {
+    let own = Arc::new(ArcSwap::from_pointee(own.to_vec()));
+    Arc::new(Surroundings { own, ..surroundings() })
 }
 
 /// A folder of its own with AWS files in it.

@@ -180,10 +180,7 @@ fn a_bad_reload_changes_nothing_and_says_so() {
     let home = TempHome::new();
     home.credentials(&static_keys("default", GOOD));
     let agent = beside_a_good_role(&home, "", bare(&home));
-    let begun = Instant::now();
-    while agent.credentials("/v1/credentials/bad").status != 200 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{}", agent.log());
-    }
+    comes(&agent, "bad", Duration::from_secs(10));
     home.write("keyfob.toml", "[[role]]\nname = 7\n");
     let begun = Instant::now();
     while !agent.admin("/metrics").body.contains("keyfob_config_last_reload_successful 0") {
@@ -199,14 +196,17 @@ fn a_role_added_and_one_removed_by_a_reload() {
     let home = TempHome::new();
     home.credentials(&static_keys("default", GOOD));
     let agent = beside_a_good_role(&home, "", bare(&home));
-    let begun = Instant::now();
-    while agent.credentials("/v1/credentials/bad").status != 200 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{}", agent.log());
-    }
+    comes(&agent, "bad", Duration::from_secs(10));
     home.write("keyfob.toml", "[[role]]\nname = \"other\"\n");
-    let begun = Instant::now();
-    while agent.credentials("/v1/credentials/other").status != 200 {
-        assert!(begun.elapsed() < Duration::from_secs(5), "{}", agent.log());
-    }
+    comes(&agent, "other", Duration::from_secs(5));
     assert_eq!(agent.credentials("/v1/credentials/bad").status, 404);
+}
+
+/// Waits until the role is served.
+#[track_caller]
+fn comes(agent: &Serving, role: &str, within: Duration) {
+    let begun = Instant::now();
+    while agent.credentials(&format!("/v1/credentials/{role}")).status != 200 {
+        assert!(begun.elapsed() < within, "{}", agent.log());
+    }
 }

@@ -44,11 +44,11 @@ pub enum Pending {
 impl Pending {
     /// When to look again.
     #[must_use]
-    pub fn due(&self) -> Option<SystemTime> {
-        Some(match self {
+    pub fn due(&self) -> SystemTime {
+        match self {
             Self::Higher { confirm_at, .. } => *confirm_at,
             Self::Lost { believe_at } => *believe_at,
-        })
+        }
     }
 }
 
