@@ -367,9 +367,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_there_is_said_with_what_to_do() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        let address = crate::http::fake::closed();
         let stop = agent(address).status().await.unwrap_err();
         assert_eq!(stop.exit, Exit::Unreachable);
         assert_eq!(stop.says, format!("no agent answers at {address}: connection refused"));

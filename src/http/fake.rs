@@ -105,9 +105,15 @@ fn request(stream: &TcpStream) -> Option<String> {
     Some(request)
 }
 
-/// A port on which nothing listens.
+/// A port on which nothing listens, until the process ends: bound and never freed, so that nobody else's server gets it.
 pub(crate) fn closed() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 /// A port whose queue is full, so that no further connection comes about for as long as the pair is held.

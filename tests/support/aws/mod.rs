@@ -180,9 +180,3 @@ impl FakeAws {
         self.world.mint.lock().unwrap()
     }
 }
-
-/// A loopback address at which nothing listens (bound for a moment, then freed).
-pub fn closed_port() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}

@@ -6,7 +6,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use socket2::{Domain, Socket, Type};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -31,15 +32,14 @@ struct Order {
 impl Port {
     /// Bound when it returns, so a client never comes too early.
     pub fn open(world: Arc<World>) -> Port {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let addr = listener.local_addr().unwrap();
+        let socket = share("127.0.0.1:0".parse().unwrap());
+        let addr = socket.local_addr().unwrap().as_socket().unwrap();
+        socket.listen(1024).unwrap();
         let (orders, received) = unbounded_channel();
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                serve(listener, addr, received, world).await;
+                serve(listening(socket), addr, received, world).await;
             });
         };
         let thread = std::thread::Builder::new().name("fake-aws".to_owned()).spawn(run).unwrap();
@@ -78,20 +78,33 @@ async fn serve(
     world: Arc<World>,
 ) {
     loop {
+        // Bound without listening, before the listener goes: connections are refused and nobody else gets the port.
+        let dark = share(addr);
         let Some(done) = accept(listener, &mut orders, &world).await else {
             return;
         };
-        // Bound without listening: connections are refused and nobody else gets the port.
-        let dark = TcpSocket::new_v4().unwrap();
-        dark.set_reuseaddr(true).unwrap();
-        dark.bind(addr).unwrap();
         let _ = done.send(());
         let Some(done) = ordered(&mut orders, false).await else {
             return;
         };
-        listener = dark.listen(1024).unwrap();
+        dark.listen(1024).unwrap();
+        listener = listening(dark);
         let _ = done.send(());
     }
+}
+
+/// Bound so that another socket of ours can be, too.
+fn share(addr: SocketAddr) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.set_reuse_port(true).unwrap();
+    socket.bind(&addr.into()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+fn listening(socket: Socket) -> TcpListener {
+    TcpListener::from_std(socket.into()).unwrap()
 }
 
 /// Accepts until told to stop; then every connection is cut.
