@@ -9,7 +9,7 @@ CARGO_DENY = 0.20.2
 DENY := $(shell cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY)' && echo cargo deny || echo build/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build release demo clients test parity fmt lint deny no-ring bench
+.PHONY: help build release demo clients tools test parity fmt lint deny no-ring bench
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,10 @@ demo: release ## The whole job on a built-in fake AWS; touches nothing of yours
 clients: ## Install the SDKs that the tests use, under build/
 	@tests/sdk/setup
 
-test: clients ## Install what the tests need, then run them all
+tools: ## Build what the tests run keyfob against and no package has, under build/tools
+	@tests/tools/setup
+
+test: clients tools ## Install what the tests need, then run them all
 	@mkdir -p build && rm -f build/skipped
 	KEYFOB_SKIPPED=$(CURDIR)/build/skipped cargo test --locked
 	@if [ -s build/skipped ]; then printf '\n%s SKIPPED for want of a tool:\n' "$$(wc -l < build/skipped)"; sort build/skipped | uniq -c; fi >&2

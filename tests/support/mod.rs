@@ -10,6 +10,7 @@ pub mod raw;
 pub mod run;
 pub mod running;
 pub mod serving;
+pub mod tools;
 
 pub use aws::FakeAws;
 pub use home::TempHome;
