@@ -6,6 +6,7 @@ pub mod process;
 pub mod servers;
 pub mod start;
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use crate::support::Run;
@@ -29,4 +30,9 @@ pub fn pinned(core: &str, program: &str) -> Run {
     let taskset = crate::support::run::which("taskset").unwrap();
     let program = crate::support::run::which(program).unwrap_or_else(|| program.into());
     Run::new(taskset).args(["--cpu-list", core]).arg(program)
+}
+
+/// A loopback address that a server is about to take (bound for a moment, then freed).
+pub fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::free_port;
 use super::{binary, pinned};
-use crate::support::aws::closed_port;
 use crate::support::{FakeAws, Running, Serving, TempHome, raw};
 
 /// What a load needs to know of a server.
@@ -105,7 +105,7 @@ pub struct Nginx {
 impl Nginx {
     /// Serves what the other one answered.
     pub fn start(core: &str, (like, body): &(Server, String)) -> Nginx {
-        let (home, addr) = (TempHome::new(), closed_port());
+        let (home, addr) = (TempHome::new(), free_port());
         let folder = home.path().display().to_string();
         let token = like.token.clone();
         let config = home.write("nginx.conf", &config(&folder, addr, &token, body));
