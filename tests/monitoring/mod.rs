@@ -4,4 +4,5 @@ mod files;
 mod loopback;
 mod nights;
 mod prometheus;
+mod rules;
 mod shrink;
