@@ -1,4 +1,5 @@
 //! What operators load: rules, runbook, examples; against the real programs that read them.
 
+mod dashboards;
 mod loopback;
 mod prometheus;
