@@ -35,7 +35,7 @@ pub enum Event<'a> {
     /// A role is gone from the configuration.
     RoleRemoved(&'a RoleName),
     /// A request was answered.
-    Served(&'a Served),
+    Served(&'a Served<'a>),
     /// A connection was not served: `limit` or `malformed`.
     ConnectionRejected(&'static str),
     /// A file that a walk read has changed.

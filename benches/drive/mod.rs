@@ -6,6 +6,7 @@ pub mod process;
 pub mod servers;
 pub mod start;
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use crate::support::Run;
@@ -17,9 +18,18 @@ pub const SECOND_CORE: &str = "1";
 
 /// The release build beside the profile that this was built in.
 pub fn binary() -> PathBuf {
+    released("keyfob")
+}
+
+/// The same agent without telemetry.
+pub fn untold() -> PathBuf {
+    released("examples/serve-untold")
+}
+
+fn released(name: &str) -> PathBuf {
     let built = std::env::current_exe().unwrap();
     let target = built.ancestors().nth(3).unwrap();
-    let binary = target.join("release/keyfob");
+    let binary = target.join("release").join(name);
     assert!(binary.is_file(), "{} is not there: run `make bench`", binary.display());
     binary
 }
@@ -29,4 +39,9 @@ pub fn pinned(core: &str, program: &str) -> Run {
     let taskset = crate::support::run::which("taskset").unwrap();
     let program = crate::support::run::which(program).unwrap_or_else(|| program.into());
     Run::new(taskset).args(["--cpu-list", core]).arg(program)
+}
+
+/// A loopback address that a server is about to take (bound for a moment, then freed).
+pub fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

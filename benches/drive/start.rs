@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::binary;
+use super::free_port;
 use super::servers::{PATH, long_lived_keys};
-use crate::support::aws::closed_port;
 use crate::support::{Run, Running, TempHome};
 
 /// Long enough to be taken for a token of its own.
@@ -14,7 +14,7 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789a";
 
 /// Starts one, asks until it answers with 200, ends it.
 pub fn to_first_answer() -> Duration {
-    let (home, addr) = (TempHome::new(), closed_port());
+    let (home, addr) = (TempHome::new(), free_port());
     let token = home.write("token", TOKEN).display().to_string();
     let config = home.write("keyfob.toml", &format!("[auth]\ntoken_file = \"{token}\"\n"));
     let run = Run::new(binary())

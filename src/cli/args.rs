@@ -278,8 +278,8 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
         "auto" => Ok(LogFormat::Auto),
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        "journald" => Err("wanted auto, text or json: journald is not built yet".to_owned()),
-        _ => Err("wanted auto, text or json".to_owned()),
+        "journald" => Ok(LogFormat::Journald),
+        _ => Err("wanted auto, text, json or journald".to_owned()),
     }
 }
 

@@ -76,16 +76,17 @@ fn start(url: &str, folder: &Path, alone: bool, scene: &Scene) -> Result<Agent, 
     let quiet = scene.quiet() || !alone;
     let log_level = if quiet { LogLevel::Error } else { config.telemetry.log_level };
     let log_format = scene.global.log_format.unwrap_or(config.telemetry.log_format);
-    config.telemetry = Telemetry { log_level, log_format };
+    config.telemetry = Telemetry { log_level, log_format, ..config.telemetry };
     telemetry::logs::install(&config.telemetry, scene.terminal.err.is_on());
     let same = config.clone();
+    let env = demo::agent::env(folder);
     let options = Options {
+        telemetry: telemetry::build(&config.telemetry, &env, scene.clock.clone()),
         config,
         watch: None,
         reread: Arc::new(move || Ok(same.clone())),
-        env: demo::agent::env(folder),
+        env,
         clock: scene.clock.clone(),
-        telemetry: telemetry::build(scene.clock.clone()),
         unnamed: false,
     };
     agent::start(options).map_err(start_failed)

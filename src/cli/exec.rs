@@ -76,12 +76,12 @@ fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Age
     let same = config.clone();
     telemetry::logs::install(&config.telemetry, scene.terminal.err.is_on());
     let options = Options {
+        telemetry: telemetry::build(&config.telemetry, &scene.env, scene.clock.clone()),
         config,
         watch: None,
         reread: Arc::new(move || Ok(same.clone())),
         env: scene.env.clone(),
         clock: scene.clock.clone(),
-        telemetry: telemetry::build(scene.clock.clone()),
         unnamed: !subject.named,
     };
     agent::start(options)

@@ -41,12 +41,12 @@ pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Re
     let (named, env) = (scene.global.config.clone(), scene.env.clone());
     let reread = move || Ok(level(flags.apply(&load(named.as_deref(), &env)?)?));
     let options = Options {
+        telemetry: telemetry::build(&config.telemetry, &scene.env, scene.clock.clone()),
         config,
         watch: Some(file(scene)),
         reread: Arc::new(reread),
         env: scene.env.clone(),
         clock: scene.clock.clone(),
-        telemetry: telemetry::build(scene.clock.clone()),
         unnamed: false,
     };
     let agent = agent::start(options).map_err(start_failed)?;

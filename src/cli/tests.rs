@@ -73,7 +73,7 @@ fn what_makes_no_sense_is_refused_with_what_was_wanted() {
         ("keyfob wait --timeout 60", "wanted a length of time"),
         ("keyfob exec --wait soon -- cmd", "wanted a length of time"),
         ("keyfob status --admin localhost:1", "wanted an IP address with a port"),
-        ("keyfob serve --log-format journald", "journald is not built yet"),
+        ("keyfob serve --log-format xml", "wanted auto, text, json or journald"),
         ("keyfob env --format zsh", "possible values: sh, fish, dotenv, docker, github, systemd, json"),
         ("keyfob stauts", "status"),
     ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::{LogFormat, LogLevel, StaticKeys, duration};
+use super::{Audit, Detail, LogFormat, LogLevel, StaticKeys, duration};
 use crate::credentials::{AccountId, RoleName, SourceKind};
 
 type Read<T> = Result<T, String>;
@@ -119,18 +119,29 @@ pub(super) fn log_format(value: &DeValue<'_>) -> Read<LogFormat> {
         Some("auto") => LogFormat::Auto,
         Some("text") => LogFormat::Text,
         Some("json") => LogFormat::Json,
-        Some("journald") => {
-            return Err("\"auto\", \"text\" or \"json\": journald is not built yet".to_owned());
-        }
-        _ => return Err("\"auto\", \"text\" or \"json\"".to_owned()),
+        Some("journald") => LogFormat::Journald,
+        _ => return Err("\"auto\", \"text\", \"json\" or \"journald\"".to_owned()),
     })
 }
 
-/// One word, the only one that is built; `later` are those that will be.
-pub(super) fn only(word: &'static str, later: &'static str) -> impl Fn(&DeValue<'_>) -> Read<()> {
-    move |value| {
-        let fits = value.as_str() == Some(word);
-        fits.then_some(()).ok_or_else(|| format!("\"{word}\": {later} not built yet"))
+/// Where the audit log goes.
+pub(super) fn audit(value: &DeValue<'_>) -> Read<Audit> {
+    match value.as_str() {
+        Some("off") => Ok(Audit::Off),
+        Some("on") => Ok(Audit::On),
+        _ => path(value).map(Audit::File).map_err(|_| {
+            "\"off\", \"on\" or the absolute path of a file, such as \"/var/log/keyfob/audit.json\""
+                .to_owned()
+        }),
+    }
+}
+
+/// How much is measured.
+pub(super) fn detail(value: &DeValue<'_>) -> Read<Detail> {
+    match value.as_str() {
+        Some("full") => Ok(Detail::Full),
+        Some("core") => Ok(Detail::Core),
+        _ => Err("\"full\" or \"core\"".to_owned()),
     }
 }
 

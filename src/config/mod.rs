@@ -96,6 +96,44 @@ pub struct Telemetry {
     pub log_level: LogLevel,
     /// How a line looks.
     pub log_format: LogFormat,
+    /// Who got credentials, written down.
+    pub audit: Audit,
+    /// How much is measured.
+    pub metrics: Detail,
+    /// Whether `keyfob_identity_info` names accounts and principals.
+    pub identity: bool,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Auto,
+            audit: Audit::Off,
+            metrics: Detail::Full,
+            identity: false,
+        }
+    }
+}
+
+/// Where it is written who got credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audit {
+    /// Nowhere.
+    Off,
+    /// In the log.
+    On,
+    /// In a file of its own, a line of JSON each.
+    File(PathBuf),
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    Full,
+    /// All but the histograms of single sources and upstream calls.
+    Core,
 }
 
 /// Severity.
@@ -122,6 +160,8 @@ pub enum LogFormat {
     Text,
     /// For machines.
     Json,
+    /// To the journal itself, with fields.
+    Journald,
 }
 
 /// One `[[role]]`.
@@ -219,7 +259,7 @@ impl Default for Config {
             auth: Auth { token_file: None, token_mode: 0o440, admin_token_file: None },
             startup: Startup { deadline: None },
             refresh: Refresh::default(),
-            telemetry: Telemetry { log_level: LogLevel::Info, log_format: LogFormat::Auto },
+            telemetry: Telemetry::default(),
             roles: vec![Role::named(RoleName::default_role())],
         }
     }

@@ -12,7 +12,7 @@ use super::env::Env;
 use super::findings::{Findings, Lines};
 use super::raw::{Item, Section};
 use super::roles::roles;
-use super::{Auth, Config, Listen, LogFormat, Problem, Refresh, Startup, Telemetry, kinds};
+use super::{Auth, Config, Listen, Problem, Refresh, Startup, Telemetry, kinds};
 
 /// The file that is read when none is named.
 pub const DEFAULT_PATH: &str = "/etc/keyfob/keyfob.toml";
@@ -209,12 +209,16 @@ fn refresh(mut at: Section<'_, '_>) -> Refresh {
 }
 
 fn telemetry(mut at: Section<'_, '_>) -> Telemetry {
-    let log_level = at.read("log_level", kinds::log_level).unwrap_or(super::LogLevel::Info);
-    let log_format = at.read("log_format", kinds::log_format).unwrap_or(LogFormat::Auto);
-    let _refused = at.read("audit", kinds::only("off", "the audit log is"));
-    let _refused = at.read("metrics", kinds::only("full", "a smaller set is"));
+    let default = Telemetry::default();
+    let read = Telemetry {
+        log_level: at.read("log_level", kinds::log_level).unwrap_or(default.log_level),
+        log_format: at.read("log_format", kinds::log_format).unwrap_or(default.log_format),
+        audit: at.read("audit", kinds::audit).unwrap_or(default.audit),
+        metrics: at.read("metrics", kinds::detail).unwrap_or(default.metrics),
+        identity: at.read("identity", kinds::flag).unwrap_or(default.identity),
+    };
     at.close();
-    Telemetry { log_level, log_format }
+    read
 }
 
 #[cfg(test)]

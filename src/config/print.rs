@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::overrides::Overrides;
 use super::parse::Loaded;
-use super::{Config, LogFormat, LogLevel, Role, StaticKeys, duration};
+use super::{Audit, Config, Detail, LogFormat, LogLevel, Role, StaticKeys, duration};
 use crate::credentials::SourceKind;
 
 /// The column at which origins begin, where the value leaves room.
@@ -23,6 +23,9 @@ pub fn print(config: &Config, loaded: &Loaded, flags: &Overrides) -> String {
     page.head("telemetry", "[telemetry]");
     page.put("log_level", level(config.telemetry.log_level));
     page.put("log_format", format(config.telemetry.log_format));
+    page.put("audit", &audit(&config.telemetry.audit));
+    page.put("metrics", detail(config.telemetry.metrics));
+    page.put("identity", word(config.telemetry.identity));
     for (index, role) in config.roles.iter().enumerate() {
         page.role(index, role);
     }
@@ -205,11 +208,27 @@ fn level(level: LogLevel) -> &'static str {
     }
 }
 
+fn audit(audit: &Audit) -> String {
+    match audit {
+        Audit::Off => quoted("off"),
+        Audit::On => quoted("on"),
+        Audit::File(path) => quoted(&path.to_string_lossy()),
+    }
+}
+
+fn detail(detail: Detail) -> &'static str {
+    match detail {
+        Detail::Full => "\"full\"",
+        Detail::Core => "\"core\"",
+    }
+}
+
 fn format(format: LogFormat) -> &'static str {
     match format {
         LogFormat::Auto => "\"auto\"",
         LogFormat::Text => "\"text\"",
         LogFormat::Json => "\"json\"",
+        LogFormat::Journald => "\"journald\"",
     }
 }
 

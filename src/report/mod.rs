@@ -1,8 +1,8 @@
 //! What a walk of the chain did: plain data, finished when the walk is. Everything that explains reads this.
 
 mod standing;
+mod trace;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,33 +12,8 @@ use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::failure::{Failure, FailureKind};
 use crate::file::Stamp;
 
-pub use standing::{Served, Standing, Verdict};
-
-/// Sixteen random bytes that tie a walk's log line, trace, exemplar and error body together.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TraceId([u8; 16]);
-
-impl TraceId {
-    /// A fresh one. Should the system have no randomness to give, all zero: "no trace" in W3C's words.
-    #[must_use]
-    pub fn random() -> Self {
-        let mut bytes = [0; 16];
-        let _none = getrandom::fill(&mut bytes);
-        Self(bytes)
-    }
-}
-
-impl fmt::Display for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+pub use standing::{CacheUse, Served, Standing, Verdict};
+pub use trace::{SpanId, TraceId, Traceparent};
 
 /// Why a walk was made.
 #[derive(Clone, Debug, PartialEq, Eq)]

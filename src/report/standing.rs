@@ -2,7 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::credentials::{RoleName, SourceKind};
+use hyper::header::{self, HeaderMap};
+
+use super::{TraceId, Traceparent};
+use crate::cause::Cause;
+use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::failure::Failure;
 
 /// What became of a walk's answer (contract 4, "a role does not drift").
@@ -57,10 +61,21 @@ impl Standing {
     }
 }
 
+/// What a request for credentials was answered from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheUse {
+    /// Usable credentials that were held when it came.
+    Hit,
+    /// Nothing usable was held when it came: it waited for a walk, or was told why not.
+    Miss,
+    /// Credentials past their expiry, because the metadata service is down.
+    Stale,
+}
+
 /// One request to the credentials listener or the admin listener, answered.
 #[derive(Clone, Debug)]
-pub struct Served {
-    /// `credentials`, `health`, `metrics`, `status`, `explain` or `refresh`.
+pub struct Served<'a> {
+    /// `credentials`, `health`, `metrics`, `status`, `explain`, `refresh` or `other`.
     pub handler: &'static str,
     /// The role, where one was found.
     pub role: Option<RoleName>,
@@ -71,6 +86,30 @@ pub struct Served {
     pub refused: &'static str,
     /// From the parsed head to the finished answer.
     pub took: Duration,
+    /// What it was answered from, when credentials were asked for by somebody who may have them.
+    pub cache: Option<CacheUse>,
     /// Life left in what was handed out.
     pub left: Option<Duration>,
+    /// What was handed out.
+    pub credentials: Option<&'a Credentials>,
+    /// Why there were no credentials, and the walk that says so.
+    pub failure: Option<(&'static Cause, Option<TraceId>)>,
+    /// Verb.
+    pub method: &'a str,
+    /// What the client sent along. Looked into by few: a look-up costs more than most observers do.
+    pub headers: &'a HeaderMap,
+}
+
+impl Served<'_> {
+    /// What the client calls itself.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&str> {
+        self.headers.get(header::USER_AGENT)?.to_str().ok()
+    }
+
+    /// The trace that the request is part of, if its sender says so.
+    #[must_use]
+    pub fn caller(&self) -> Option<Traceparent> {
+        Traceparent::parse(self.headers.get("traceparent")?.to_str().ok()?)
+    }
 }

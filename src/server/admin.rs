@@ -61,11 +61,11 @@ impl Endpoint {
                 refusal.reply()
             }
         };
-        self.shared.served(route.handler(), reply.status(), begun, facts);
+        self.shared.served(route.handler(), head, reply.status(), begun, facts);
         reply
     }
 
-    async fn route(&self, route: &Route<'_>, head: &Parts, facts: &mut Facts) -> Result<Reply, Refusal> {
+    async fn route(&self, route: &Route<'_>, head: &Parts, facts: &mut Facts<'_>) -> Result<Reply, Refusal> {
         if route.guarded() {
             self.guard(route, head)?;
         }

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use futures_util::future::Either;
 use hyper::body::Incoming;
@@ -18,6 +17,7 @@ use super::token::Bearer;
 use super::{Facts, Shared, access};
 use crate::credentials::RoleName;
 use crate::keeper::{Handle, PATIENCE, Snapshot};
+use crate::report::CacheUse;
 use crate::roster::{Entry, Roster};
 
 /// Answers requests for credentials.
@@ -38,7 +38,7 @@ impl Service<Request<Incoming>> for Endpoint {
         let (head, _no_body) = request.into_parts();
         match self.answer(&head, begun) {
             Ok(reply) => Either::Left(ready(Ok(reply))),
-            Err(later) => Either::Right(Box::pin(later.wait(Arc::clone(&self.shared)))),
+            Err(later) => Either::Right(Box::pin(later.wait(head, Arc::clone(&self.shared)))),
         }
     }
 }
@@ -57,7 +57,7 @@ impl Endpoint {
             Ok(entry) => entry,
             Err(refusal) => {
                 let facts = Facts { refused: refusal.label, ..Facts::default() };
-                shared.served("credentials", refusal.status, begun, facts);
+                shared.served("credentials", head, refusal.status, begun, facts);
                 return Ok(refusal.reply());
             }
         };
@@ -66,7 +66,7 @@ impl Endpoint {
             let (role, handle) = (entry.role.name.clone(), entry.handle.clone());
             return Err(Later { role, handle, begun });
         }
-        Ok(finish(shared, &entry.role.name, &role_now, now, begun))
+        Ok(finish(shared, head, &entry.role.name, &role_now, Came { begun, waited: false }))
     }
 }
 
@@ -78,21 +78,34 @@ struct Later {
 }
 
 impl Later {
-    async fn wait(self, shared: Arc<Shared>) -> Answer {
+    async fn wait(self, head: Parts, shared: Arc<Shared>) -> Answer {
         let role_now = self.handle.settled(PATIENCE).await;
-        Ok(finish(&shared, &self.role, &role_now, shared.clock.now(), self.begun))
+        Ok(finish(&shared, &head, &self.role, &role_now, Came { begun: self.begun, waited: true }))
     }
 }
 
-fn finish(shared: &Shared, role: &RoleName, role_now: &Snapshot, now: SystemTime, begun: Instant) -> Reply {
-    let usable = role_now.usable(now);
-    let reply = match &usable {
-        Some(usable) => reply::credentials(usable),
-        None => Refusal::unavailable(role, role_now, now).reply(),
+/// When a request came, and whether nothing usable was held then.
+struct Came {
+    begun: Instant,
+    waited: bool,
+}
+
+fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, came: Came) -> Reply {
+    let now = shared.clock.now();
+    let mut facts = Facts { role: Some(role.clone()), ..Facts::default() };
+    let reply = if let Some(usable) = role_now.usable(now) {
+        facts.left = usable.expires.duration_since(now).ok();
+        facts.credentials = Some(&usable.held.credentials);
+        let past = !usable.lasting && usable.held.credentials.expires_at.is_some();
+        let fresh = if came.waited { CacheUse::Miss } else { CacheUse::Hit };
+        facts.cache = Some(if past { CacheUse::Stale } else { fresh });
+        reply::credentials(&usable)
+    } else {
+        let trace = role_now.last.as_ref().map(|walk| walk.trace);
+        (facts.cache, facts.failure) = (Some(CacheUse::Miss), Some((role_now.reason(now).cause, trace)));
+        Refusal::unavailable(role, role_now, now).reply()
     };
-    let left = usable.and_then(|usable| usable.expires.duration_since(now).ok());
-    let facts = Facts { role: Some(role.clone()), refused: "", left };
-    shared.served("credentials", reply.status(), begun, facts);
+    shared.served("credentials", head, reply.status(), came.begun, facts);
     reply
 }
 

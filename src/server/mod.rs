@@ -26,13 +26,15 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use hyper::StatusCode;
+use hyper::http::request::Parts;
 use tokio::time::Instant;
 
+use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::config::Problem;
-use crate::credentials::RoleName;
+use crate::credentials::{Credentials, RoleName};
 use crate::event::{Event, Observe, Observers};
-use crate::report::Served;
+use crate::report::{CacheUse, Served, TraceId};
 use crate::roster::{Entry, Roster};
 use crate::telemetry::Render;
 
@@ -107,17 +109,38 @@ impl Shared {
         self.started.load(Ordering::Relaxed)
     }
 
-    fn served(&self, handler: &'static str, status: StatusCode, begun: Instant, asked: Facts) {
-        let Facts { role, refused, left } = asked;
-        let (status, took) = (status.as_u16(), begun.elapsed());
-        self.observers.observe(&Event::Served(&Served { handler, role, status, refused, took, left }));
+    fn served(
+        &self,
+        handler: &'static str,
+        head: &Parts,
+        status: StatusCode,
+        begun: Instant,
+        facts: Facts<'_>,
+    ) {
+        let Facts { role, refused, cache, left, credentials, failure } = facts;
+        self.observers.observe(&Event::Served(&Served {
+            handler,
+            role,
+            status: status.as_u16(),
+            refused,
+            took: begun.elapsed(),
+            cache,
+            left,
+            credentials,
+            failure,
+            method: head.method.as_str(),
+            headers: &head.headers,
+        }));
     }
 }
 
 /// What is known of a request besides its status.
 #[derive(Debug, Default)]
-struct Facts {
+struct Facts<'a> {
     role: Option<RoleName>,
     refused: &'static str,
+    cache: Option<CacheUse>,
     left: Option<Duration>,
+    credentials: Option<&'a Credentials>,
+    failure: Option<(&'static Cause, Option<TraceId>)>,
 }

@@ -29,7 +29,7 @@ pub fn install(settings: &Telemetry, ansi: bool) {
     let json = match settings.log_format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Text => false,
-        LogFormat::Json => true,
+        LogFormat::Json | LogFormat::Journald => true,
     };
     let dispatch = dispatch(settings.log_level, json, ansi, std::io::stderr);
     let _first_stands = tracing::dispatcher::set_global_default(dispatch);

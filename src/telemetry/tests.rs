@@ -3,9 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
+use hyper::header::HeaderMap;
 use tracing::dispatcher;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -108,9 +109,22 @@ fn judged(to: &dyn Observe, walk: &Resolution, verdict: &Verdict, standing: &Sta
     to.observe(&Event::Judged { resolution: walk, verdict, standing });
 }
 
-fn served(role: Option<&str>, status: u16, refused: &'static str) -> Served {
+fn served(role: Option<&str>, status: u16, refused: &'static str) -> Served<'static> {
     let (took, left) = (Duration::from_micros(80), None);
-    Served { handler: "credentials", role: role.map(name), status, refused, took, left }
+    static HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+    Served {
+        handler: "credentials",
+        role: role.map(name),
+        status,
+        refused,
+        took,
+        cache: None,
+        left,
+        credentials: None,
+        failure: None,
+        method: "GET",
+        headers: &HEADERS,
+    }
 }
 
 #[track_caller]

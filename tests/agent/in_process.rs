@@ -27,12 +27,12 @@ fn start(env: &[(String, String)]) -> (About, Control, thread::JoinHandle<Ended>
             config.listen.admin = None;
             let (same, clock) = (config.clone(), Clock::host());
             let agent = agent::start(Options {
+                telemetry: telemetry::build(&config.telemetry, &env, clock.clone()),
                 config,
                 watch: None,
                 reread: Arc::new(move || Ok(same.clone())),
                 env,
-                clock: clock.clone(),
-                telemetry: telemetry::build(clock),
+                clock,
                 unnamed: false,
             });
             let agent = agent.unwrap();

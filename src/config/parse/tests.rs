@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::config::{StaticKeys, Vars};
+use crate::config::{Audit, Detail, LogFormat, StaticKeys, Vars};
 use crate::credentials::SourceKind;
 
 fn problems(text: &str) -> Vec<String> {
@@ -180,14 +180,14 @@ const TELEMETRY: &[(&str, &str, &str)] = &[
         "log_level",
         "\"verbose\"; wanted \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
     ),
+    ("log_format = \"xml\"", "log_format", "\"xml\"; wanted \"auto\", \"text\", \"json\" or \"journald\""),
     (
-        "log_format = \"journald\"",
-        "log_format",
-        "\"journald\"; wanted \"auto\", \"text\" or \"json\": journald is not built yet",
+        "audit = \"audit.log\"",
+        "audit",
+        "\"audit.log\"; wanted \"off\", \"on\" or the absolute path of a file, such as \"/var/log/keyfob/audit.json\"",
     ),
-    ("log_format = \"xml\"", "log_format", "\"xml\"; wanted \"auto\", \"text\" or \"json\""),
-    ("audit = \"on\"", "audit", "\"on\"; wanted \"off\": the audit log is not built yet"),
-    ("metrics = \"core\"", "metrics", "\"core\"; wanted \"full\": a smaller set is not built yet"),
+    ("metrics = \"less\"", "metrics", "\"less\"; wanted \"full\" or \"core\""),
+    ("identity = \"yes\"", "identity", "\"yes\"; wanted true or false"),
     ("log_levle = \"info\"", "log_levle", "an unknown key; wanted a known one: did you mean `log_level`?"),
 ];
 
@@ -431,8 +431,9 @@ process_timeout = "1m30s"
 [telemetry]
 log_level = "debug"
 log_format = "json"
-audit = "off"
-metrics = "full"
+audit = "/var/log/k"
+metrics = "core"
+identity = true
 [[role]]
 name = "app"
 profile = "prod"
@@ -467,7 +468,13 @@ fn everything_that_can_be_said_is_read() {
     assert_eq!(read.refresh.process_timeout, Duration::from_secs(90));
     assert_eq!(
         read.telemetry,
-        Telemetry { log_level: crate::config::LogLevel::Debug, log_format: LogFormat::Json }
+        Telemetry {
+            log_level: crate::config::LogLevel::Debug,
+            log_format: LogFormat::Json,
+            audit: Audit::File("/var/log/k".into()),
+            metrics: Detail::Core,
+            identity: true,
+        }
     );
     let [app, other] = read.roles.as_slice() else { panic!("two roles") };
     let sources = app.sources.as_deref().unwrap();
