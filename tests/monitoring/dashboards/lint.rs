@@ -33,12 +33,13 @@ const RULES: [(&str, Rule); 15] = [
 ];
 
 /// Of Grafana's units those that may be of use here; one that is missing is looked up before it is added.
-const UNITS: [&str; 12] = [
+const UNITS: [&str; 13] = [
     "none",
     "short",
     "percentunit",
     "s",
     "bytes",
+    "opm",
     "ops",
     "reqps",
     "bool",
