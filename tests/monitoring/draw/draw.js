@@ -442,7 +442,7 @@ for (const panel of board.panels) {
   const body = element('div', { class: 'body' });
   box.append(element('h3', {}, panel.title), body);
   const seen = KINDS[panel.type](panel, body, width - 18, height - 36);
-  const over = [...body.querySelectorAll('td,th,h3')].filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.textContent);
+  const over = [...box.querySelectorAll('td,th,h3')].filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.textContent);
   summary.push({ id: panel.id, title: panel.title, type: panel.type, ...seen, shown: body.textContent, cut: over, bottom: Math.round(TOP + top + height) });
 }
 grid.style.height = `${bottom + 16}px`;

@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -23,8 +24,18 @@ pub const ROLES: [&str; 4] = ["orders", "billing", "reports", "ingest"];
 
 /// Asks every role again and again, as applications do, until it is dropped.
 struct Applications {
-    over: Arc<AtomicBool>,
+    habits: Arc<Habits>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// What they do until told otherwise.
+#[derive(Default)]
+struct Habits {
+    over: AtomicBool,
+    /// One of them has no token.
+    intruder: AtomicBool,
+    /// Roles that an operator refreshes every few seconds.
+    refreshed: Mutex<Vec<&'static str>>,
 }
 
 pub struct Scene {
@@ -32,9 +43,7 @@ pub struct Scene {
     pub aws: FakeAws,
     agent: Option<Serving>,
     bound: Bound,
-    /// Roles that an operator refreshes every few seconds.
-    pub busy: Arc<Mutex<Vec<&'static str>>>,
-    _applications: Applications,
+    applications: Applications,
 }
 
 pub fn arn(role: &str) -> String {
@@ -62,9 +71,10 @@ impl Scene {
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let agent = launch(&home, &aws, any, any);
         let bound = agent.bound.clone();
-        let busy = Arc::new(Mutex::new(vec!["billing", "orders"]));
-        let applications = Applications::ask(&bound, &agent.token(), &admin_token(&home), Arc::clone(&busy));
-        Scene { home, aws, agent: Some(agent), bound, busy, _applications: applications }
+        let applications = Applications::begin(&bound, &agent.token(), &admin_token(&home));
+        let scene = Scene { home, aws, agent: Some(agent), bound, applications };
+        scene.insist(&["billing", "orders"]);
+        scene
     }
 
     pub fn admin(&self) -> SocketAddr {
@@ -84,6 +94,22 @@ impl Scene {
     /// What STS hands out from now on lives so many seconds.
     pub fn life(&self, seconds: i64) {
         self.aws.sts().set(|sts| sts.life = Some(seconds));
+    }
+
+    /// Whether somebody without a token asks as well.
+    pub fn intruder(&self, on: bool) {
+        self.applications.habits.intruder.store(on, Ordering::Relaxed);
+    }
+
+    /// An operator has these roles refreshed every few seconds.
+    pub fn insist(&self, roles: &[&'static str]) {
+        *self.applications.habits.refreshed.lock().unwrap() = roles.to_vec();
+    }
+
+    /// The shipped rules.
+    pub fn rules(&self) -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring");
+        ["rules.yaml", "alerts.yaml"].map(|file| folder.join(file)).into()
     }
 
     /// A walk now, as `keyfob refresh` asks for it.
@@ -155,38 +181,39 @@ fn refresh(admin: SocketAddr, token: &str, role: &str, query: &str) -> u16 {
 }
 
 impl Applications {
-    fn ask(
-        bound: &Bound,
-        token: &str,
-        admin_token: &str,
-        busy: Arc<Mutex<Vec<&'static str>>>,
-    ) -> Applications {
-        let over = Arc::new(AtomicBool::new(false));
+    fn begin(bound: &Bound, token: &str, admin_token: &str) -> Applications {
+        let habits = Arc::new(Habits::default());
         let (at, admin) = (bound.credentials, bound.admin);
-        let client = {
-            let (over, token) = (Arc::clone(&over), token.to_owned());
-            move || {
-                for turn in 0_usize.. {
-                    let path = format!("/v1/credentials/{}", ROLES[turn % ROLES.len()]);
-                    // One of many has no token.
-                    let token = if turn % 23 == 22 { "none-at-all" } else { token.as_str() };
-                    ask(at, "GET", &path, token);
-                    if sleep_until(&over, Duration::from_millis(100)) {
-                        return;
-                    }
+        let (token, admin_token) = (token.to_owned(), admin_token.to_owned());
+        let (of_client, of_operator) = (Arc::clone(&habits), Arc::clone(&habits));
+        let client = move || {
+            for turn in 0_usize.. {
+                let path = format!("/v1/credentials/{}", ROLES[turn % ROLES.len()]);
+                let stranger = turn % 10 == 9 && of_client.intruder.load(Ordering::Relaxed);
+                ask(at, "GET", &path, if stranger { "guessed" } else { &token });
+                if of_client.over_within(Duration::from_millis(100)) {
+                    return;
                 }
             }
         };
-        let operator = {
-            let (over, token) = (Arc::clone(&over), admin_token.to_owned());
-            move || {
-                while !sleep_until(&over, Duration::from_secs(4)) {
-                    let roles = busy.lock().unwrap().clone();
-                    roles.iter().for_each(|role| ask(admin, "POST", &format!("/v1/refresh/{role}"), &token));
-                }
+        let operator = move || {
+            while !of_operator.over_within(Duration::from_secs(4)) {
+                let roles = of_operator.refreshed.lock().unwrap().clone();
+                roles.iter().for_each(|role| ask(admin, "POST", &format!("/v1/refresh/{role}"), &admin_token));
             }
         };
-        Applications { over, threads: vec![thread::spawn(client), thread::spawn(operator)] }
+        Applications { habits, threads: vec![thread::spawn(client), thread::spawn(operator)] }
+    }
+}
+
+impl Habits {
+    /// Whether it is over, at the latest after this long.
+    fn over_within(&self, long: Duration) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < long && !self.over.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(50).min(long));
+        }
+        self.over.load(Ordering::Relaxed)
     }
 }
 
@@ -202,18 +229,9 @@ fn ask(at: SocketAddr, method: &str, path: &str, token: &str) {
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
 }
 
-/// Whether it is over, at the latest after this long.
-fn sleep_until(over: &AtomicBool, long: Duration) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < long && !over.load(Ordering::Relaxed) {
-        thread::sleep(Duration::from_millis(50).min(long));
-    }
-    over.load(Ordering::Relaxed)
-}
-
 impl Drop for Applications {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.habits.over.store(true, Ordering::Relaxed);
         self.threads.drain(..).for_each(|thread| _ = thread.join());
     }
 }
