@@ -36,7 +36,7 @@ use crate::credentials::{Credentials, RoleName};
 use crate::event::{Event, Observe, Observers};
 use crate::report::{CacheUse, Served, TraceId};
 use crate::roster::{Entry, Roster};
-use crate::telemetry::Render;
+use crate::telemetry::{Render, Shown};
 
 pub use access::Access;
 pub use listen::{BindError, Bound, Owner, bind};
@@ -56,6 +56,8 @@ pub struct Shared {
     pub observers: Observers,
     /// Writes the metrics.
     pub render: Render,
+    /// The trace that people can look up for a walk.
+    pub shown: Shown,
     /// What is wrong with the configuration that was refused last; empty when the last one is in force.
     pub problems: Arc<ArcSwap<Vec<Problem>>>,
     /// What `status` says of the agent itself.
