@@ -1,19 +1,19 @@
 //! A real Prometheus scrapes a real agent through good and bad times: every panel has something to show.
 
+mod coverage;
 mod looking;
-pub mod scene;
+mod scene;
+mod shrunk;
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::dashboards::{fill, shipped};
+use super::dashboards::shipped;
 use super::drawing;
 use super::prometheus::{Prometheus, Setup, Target, now, poll};
 use super::recording::record;
 use crate::support::run::Run;
 use crate::support::tools::tool;
-use scene::Scene;
+use scene::{ROLES, Scene};
 
 /// How long anything may take that needs a walk, a scrape and an evaluation.
 const SOON: Duration = Duration::from_secs(45);
@@ -81,8 +81,13 @@ fn firing(prometheus: &Prometheus, name: &str, role: Option<&str>) -> bool {
     })
 }
 
-fn healthy(_: &mut Scene, prometheus: &Prometheus) {
-    std::thread::sleep(Duration::from_secs(45));
+fn healthy(scene: &mut Scene, prometheus: &Prometheus) {
+    std::thread::sleep(Duration::from_secs(15));
+    // Somebody touches a file, and AWS asks to slow down for a moment.
+    scene.configure(&ROLES);
+    scene.touch_credentials();
+    scene.aws.sts().set(|sts| sts.throttle_next = 1);
+    std::thread::sleep(Duration::from_secs(30));
     let loud: Vec<_> = prometheus.alerts().into_iter().filter(|alert| alert.state == "firing").collect();
     assert!(loud.is_empty(), "{loud:?}");
 }
@@ -96,7 +101,12 @@ fn failing(scene: &mut Scene, prometheus: &Prometheus) {
     scene.refresh("ingest");
     scene.intruder(true);
     scene.insist(&["billing", "orders", "reports", "ingest"]);
-    std::thread::sleep(Duration::from_secs(45));
+    fires(prometheus, "KeyfobCredentialsUnavailable", None);
+    fires(prometheus, "KeyfobRefreshFailing", Some("reports"));
+    fires(prometheus, "KeyfobRefreshFailing", Some("ingest"));
+    fires(prometheus, "KeyfobFreshnessBudgetBurn", None);
+    fires(prometheus, "KeyfobAuthRejections", None);
+    std::thread::sleep(Duration::from_secs(15));
 }
 
 fn recovering(scene: &mut Scene, prometheus: &Prometheus) {
@@ -105,20 +115,91 @@ fn recovering(scene: &mut Scene, prometheus: &Prometheus) {
     scene.insist(&["billing", "orders"]);
     scene.refresh("reports");
     scene.refresh("ingest");
-    std::thread::sleep(Duration::from_secs(20));
+    for name in ["CredentialsUnavailable", "RefreshFailing", "AuthRejections"] {
+        resolves(prometheus, &format!("Keyfob{name}"));
+    }
+    std::thread::sleep(Duration::from_secs(15));
+}
+
+fn near_expiry(scene: &mut Scene, prometheus: &Prometheus) {
+    scene.insist(&["billing"]);
+    scene.life(60);
+    scene.refresh("orders");
+    scene.life(3600);
+    scene.deny(&["orders"]);
+    scene.insist(&["billing", "orders"]);
+    let bound = Duration::from_secs(75);
+    poll(bound, "late", || firing(prometheus, "KeyfobRefreshFailingLate", Some("orders")).then_some(()));
+    fires(prometheus, "KeyfobCredentialsExpiringSoon", Some("orders"));
+    fires(prometheus, "KeyfobCredentialsUnavailable", None);
+    scene.deny(&[]);
+    scene.refresh("orders");
+    for name in ["RefreshFailingLate", "CredentialsExpiringSoon", "CredentialsUnavailable"] {
+        resolves(prometheus, &format!("Keyfob{name}"));
+    }
+}
+
+fn restarting(scene: &mut Scene, prometheus: &Prometheus) {
+    scene.deny(&["audit"]);
+    scene.configure(&["orders", "billing", "reports", "ingest", "audit"]);
+    scene.restart();
+    fires(prometheus, "KeyfobNeverReady", Some("audit"));
+    scene.web_token(240);
+    fires(prometheus, "KeyfobTokenFileExpiring", None);
+    scene.misconfigure();
+    fires(prometheus, "KeyfobConfigReloadFailed", None);
+    scene.aws.set_skew(90);
+    fires(prometheus, "KeyfobClockSkew", None);
+    scene.aws.set_skew(0);
+    scene.web_token(3600);
+    scene.deny(&[]);
+    scene.configure(&ROLES);
+    for name in ["NeverReady", "TokenFileExpiring", "ConfigReloadFailed", "ClockSkew"] {
+        resolves(prometheus, &format!("Keyfob{name}"));
+    }
 }
 
 #[test]
-fn every_panel_has_data_through_all_phases() {
+fn every_panel_has_data_through_all_phases_and_alerts_fire_as_designed() {
     let Some(mut story) = Story::begin() else { return };
     let boards = shipped();
+    let [overview, detail] = &boards[..] else { panic!("{}", boards.len()) };
+    let role = [WINDOW, ("role", "reports")];
     story.phase("healthy", healthy);
-    let seen = drawing::draw("overview-healthy", &boards[0], &record(&story.prometheus, &boards[0], story.start(), &[WINDOW]));
+    let answers = record(&story.prometheus, overview, story.start(), &[WINDOW]);
+    let seen = drawing::draw("overview-healthy", overview, &answers);
     seen.inspect(|seen| looking::healthy(seen));
     story.phase("failing", failing);
-    let seen = drawing::draw("overview-failing", &boards[0], &record(&story.prometheus, &boards[0], story.start(), &[WINDOW]));
+    let answers = record(&story.prometheus, overview, story.start(), &[WINDOW]);
+    let seen = drawing::draw("overview-failing", overview, &answers);
     seen.inspect(|seen| looking::failing(seen));
-    let role = [WINDOW, ("role", "reports")];
-    drawing::draw("role-failing", &boards[1], &record(&story.prometheus, &boards[1], story.start(), &role));
+    let answers = record(&story.prometheus, detail, story.start(), &role);
+    let seen = drawing::draw("role-failing", detail, &answers);
+    seen.inspect(|seen| looking::role(seen));
+    metrics_are_clean(&story);
+    failures_lead_to_traces(&story);
     story.phase("recovering", recovering);
+    story.phase("near expiry", near_expiry);
+    story.phase("restart", restarting);
+    let errors = story.prometheus.rule_errors();
+    assert!(errors.is_empty(), "{errors:?}");
+    coverage::every_query_answers(&story.prometheus, &boards, &story.phases);
+}
+
+fn metrics_are_clean(story: &Story) {
+    let Some(promtool) = tool("promtool") else { return };
+    let text = story.scene.agent().admin("/metrics").body;
+    let finished = Run::new(promtool).args(["check", "metrics"]).stdin(&text).run();
+    assert_eq!((finished.code(), finished.stderr.as_str()), (Some(0), ""), "{}", finished.stdout);
+}
+
+/// The dots on the panel of failures: each with the id of a trace.
+fn failures_lead_to_traces(story: &Story) {
+    let query = "keyfob_refreshes_total{outcome=\"failure\"}";
+    let (start, end) = (story.start().to_string(), now().to_string());
+    let found = story.prometheus.api("query_exemplars", &[("query", query), ("start", &start), ("end", &end)]);
+    let series = found.as_array().unwrap().iter();
+    let all: Vec<_> = series.flat_map(|series| series["exemplars"].as_array().unwrap().clone()).collect();
+    let traced = all.iter().filter(|one| one["labels"]["trace_id"].as_str().is_some_and(|id| id.len() == 32));
+    assert!(traced.count() > 0, "{found}");
 }

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use base64_url::jwt;
 
+use super::super::loopback::Loopback;
+use super::shrunk::shrunk;
 use crate::support::aws::FakeAws;
 use crate::support::home::TempHome;
 use crate::support::raw;
@@ -44,6 +46,8 @@ pub struct Scene {
     agent: Option<Serving>,
     bound: Bound,
     applications: Applications,
+    collector: Loopback,
+    rules: tempfile::TempDir,
 }
 
 pub fn arn(role: &str) -> String {
@@ -69,10 +73,12 @@ impl Scene {
         home.config(&(["orders", "reports", "audit"].map(assumed).concat() + &web));
         configure(&home, &ROLES);
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let agent = launch(&home, &aws, any, any);
+        let collector = Loopback::serve(|_, _| Some(String::new()));
+        let agent = launch(&home, &aws, &collector, any, any);
         let bound = agent.bound.clone();
         let applications = Applications::begin(&bound, &agent.token(), &admin_token(&home));
-        let scene = Scene { home, aws, agent: Some(agent), bound, applications };
+        let rules = tempfile::tempdir().unwrap();
+        let scene = Scene { home, aws, agent: Some(agent), bound, applications, collector, rules };
         scene.insist(&["billing", "orders"]);
         scene
     }
@@ -106,10 +112,10 @@ impl Scene {
         *self.applications.habits.refreshed.lock().unwrap() = roles.to_vec();
     }
 
-    /// The shipped rules.
+    /// The shipped rules, with every minute a second.
     pub fn rules(&self) -> Vec<PathBuf> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring");
-        ["rules.yaml", "alerts.yaml"].map(|file| folder.join(file)).into()
+        shrunk(&["rules.yaml", "alerts.yaml"].map(|file| folder.join(file)), self.rules.path())
     }
 
     /// A walk now, as `keyfob refresh` asks for it.
@@ -127,6 +133,11 @@ impl Scene {
         configure(&self.home, roles);
     }
 
+    /// An edit of the AWS credentials file that changes nothing that matters.
+    pub fn touch_credentials(&self) {
+        self.home.credentials(&format!("{}# edited\n", base_keys()));
+    }
+
     /// A configuration that is refused.
     pub fn misconfigure(&self) {
         self.home.write("keyfob.toml", "[listen\n");
@@ -140,8 +151,16 @@ impl Scene {
     /// The agent ends and another begins at the same addresses.
     pub fn restart(&mut self) {
         self.agent = None;
-        self.agent = Some(launch(&self.home, &self.aws, self.bound.credentials, self.bound.admin));
+        self.agent = Some(launch(&self.home, &self.aws, &self.collector, self.bound.credentials, self.bound.admin));
     }
+}
+
+fn secret() -> String {
+    format!("secret-of-{BASE}")
+}
+
+fn base_keys() -> String {
+    format!("[base]\naws_access_key_id = {BASE}\naws_secret_access_key = {}\n", secret())
 }
 
 fn configure(home: &TempHome, roles: &[&str]) {
@@ -154,7 +173,13 @@ fn configure(home: &TempHome, roles: &[&str]) {
     home.write("keyfob.toml", &format!("[auth]\nadmin_token_file = \"{admin}\"\n{roles}"));
 }
 
-fn launch(home: &TempHome, aws: &FakeAws, credentials: SocketAddr, admin: SocketAddr) -> Serving {
+fn launch(
+    home: &TempHome,
+    aws: &FakeAws,
+    collector: &Loopback,
+    credentials: SocketAddr,
+    admin: SocketAddr,
+) -> Serving {
     let run = home.path().join("run");
     std::fs::create_dir_all(&run).unwrap();
     let run = Run::keyfob()
@@ -165,7 +190,8 @@ fn launch(home: &TempHome, aws: &FakeAws, credentials: SocketAddr, admin: Socket
         .envs(aws.env())
         .env("RUNTIME_DIRECTORY", run)
         .env("PATH", std::env::var("PATH").unwrap())
-        .env("AWS_DEFAULT_REGION", "eu-west-1");
+        .env("AWS_DEFAULT_REGION", "eu-west-1")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", collector.address()));
     Serving::launch(&run).unwrap_or_else(|log| panic!("{log}"))
 }
 
