@@ -173,16 +173,18 @@ impl Sender {
                 Try::Later(why, told) => (why, told),
             };
             self.unwell(&trouble);
-            let wait = told.unwrap_or_else(|| jittered(pause));
             if hurried {
                 return Sent::Lost(Loss::Shutdown);
             }
-            if Instant::now() + wait >= end {
-                return Sent::Lost(Loss::Unreachable);
-            }
+            let left = end.saturating_duration_since(Instant::now());
+            // Who names a time is not asked before, not even with the next batch.
+            let wait = told.map_or_else(|| jittered(pause).min(left), |told| told.min(LONGEST_PAUSE));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = hurry.cancelled() => {}
+            }
+            if Instant::now() >= end {
+                return Sent::Lost(Loss::Unreachable);
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
