@@ -54,12 +54,8 @@ const SIDEWAYS: &[(&str, &str)] = &[
 const NEVER: &[(&str, &str)] = &[("telemetry", "keeper"), ("telemetry", "roster")];
 
 /// Crates that only these modules may name.
-const KEPT_TO: &[(&str, &[&str])] = &[
-    ("tracing", &["telemetry", "main"]),
-    ("tracing_subscriber", &["telemetry", "main"]),
-    ("prometheus_client", &["telemetry"]),
-    ("prost", &["telemetry"]),
-];
+const KEPT_TO: &[(&str, &[&str])] =
+    &[("tracing", &["telemetry", "main"]), ("prometheus_client", &["telemetry"]), ("prost", &["telemetry"])];
 
 /// The files that may read a secret's text, and do: what goes out to AWS and to clients, what is taken out of texts.
 const EXPOSING: &[&str] = &[

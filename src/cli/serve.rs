@@ -37,7 +37,7 @@ pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Re
         config
     };
     let config = level(flags.apply(&loaded)?);
-    telemetry::logs::install(&config.telemetry, scene.terminal.err.is_on());
+    telemetry::logs::install(&config.telemetry, &scene.env, &scene.clock, scene.terminal.err.is_on());
     let (named, env) = (scene.global.config.clone(), scene.env.clone());
     let reread = move || Ok(level(flags.apply(&load(named.as_deref(), &env)?)?));
     let options = Options {
@@ -85,7 +85,8 @@ async fn obey(signals: &mut Signals, control: &Control) -> std::convert::Infalli
                 control.stop();
             }
             Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT => {
-                // A second one: whoever sent it does not want to wait.
+                // A second one: whoever sent it does not want to wait, but may want to know what happened.
+                telemetry::logs::finish();
                 std::process::exit(i32::from(Exit::Signal(heard.number()).code()));
             }
             _ => {}

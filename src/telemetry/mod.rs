@@ -2,10 +2,12 @@
 
 mod exposition;
 mod family;
+pub mod journal;
 mod labels;
 pub mod logs;
 pub mod metrics;
 mod names;
+mod queue;
 #[cfg(test)]
 mod tests;
 pub mod traces;
