@@ -1,5 +1,6 @@
 //! Turns events into metrics and log lines: the only place that knows either.
 
+pub mod audit;
 mod exposition;
 mod family;
 pub mod journal;
@@ -43,10 +44,12 @@ impl fmt::Debug for Telemetry {
 /// goes is [`logs::install`]'s business, once a process.
 #[must_use]
 pub fn build(settings: &config::Telemetry, env: &Env, clock: Clock) -> Telemetry {
-    let _for_audit_and_traces = (settings, env);
+    let _for_traces = env;
+    let audit = audit::observer(settings, &clock);
     let metrics = Arc::new(Metrics::new(clock));
     let logs = Arc::new(Logs::default());
-    let all: Vec<Arc<dyn Observe>> = vec![Arc::clone(&metrics) as Arc<dyn Observe>, logs];
+    let mut all: Vec<Arc<dyn Observe>> = vec![Arc::clone(&metrics) as Arc<dyn Observe>, logs];
+    all.extend(audit);
     let render: Render = Arc::new(move |open, now| metrics.render(open, now));
     Telemetry { observers: Observers::new(all), render }
 }
