@@ -27,7 +27,11 @@ pub fn failing(seen: &[Shown]) {
     assert!(reasons.words.contains("STS-DENIED") && reasons.words.contains("WI-"), "{}", reasons.words);
     assert!(reasons.at_first_sight());
     let alerts = one(seen, "Firing alerts");
-    assert!(alerts.at_first_sight() && alerts.words.contains("KeyfobCredentialsUnavailable"), "{}", alerts.words);
+    assert!(
+        alerts.at_first_sight() && alerts.words.contains("KeyfobCredentialsUnavailable"),
+        "{}",
+        alerts.words
+    );
 }
 
 pub fn role(seen: &[Shown]) {
