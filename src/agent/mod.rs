@@ -29,7 +29,7 @@ use crate::source::Surroundings;
 use crate::source::lineup::{Botocore, looped};
 use crate::source::process::inherited_walk;
 use crate::source::session::choose;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Shown, Telemetry};
 use crate::watcher::Watcher;
 use house::House;
 
@@ -184,6 +184,10 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     let jumping = clock.clone();
     shutdown.spawn("clock", shutdown.stopping.clone(), async move { jumping.watch_for_jumps().await });
 
+    if let Some(exporter) = telemetry.exporter {
+        shutdown.spawn_last(|flushing| exporter.run(flushing));
+    }
+
     let own = bound.credentials_at.iter().copied().chain(bound.admin_at).collect::<Vec<_>>();
     let about = About {
         credentials: bound.credentials_at.clone(),
@@ -199,6 +203,7 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         clock: clock.clone(),
         observers: observers.clone(),
         render: telemetry.render,
+        shown: telemetry.shown,
         problems: Arc::default(),
         about,
         started: AtomicBool::new(false),
@@ -261,6 +266,12 @@ impl Agent {
     #[must_use]
     pub fn access(&self) -> Access {
         self.shared.access.clone()
+    }
+
+    /// The trace that can be looked up for a walk.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        Arc::clone(&self.shared.shown)
     }
 
     /// Tells it what to do, from elsewhere.

@@ -96,14 +96,15 @@ fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, c
     let reply = if let Some(usable) = role_now.usable(now) {
         facts.left = usable.expires.duration_since(now).ok();
         facts.credentials = Some(&usable.held.credentials);
+        facts.source = Some(usable.held.source);
         let past = !usable.lasting && usable.held.credentials.expires_at.is_some();
         let fresh = if came.waited { CacheUse::Miss } else { CacheUse::Hit };
         facts.cache = Some(if past { CacheUse::Stale } else { fresh });
         reply::credentials(&usable)
     } else {
-        let trace = role_now.last.as_ref().map(|walk| walk.trace);
+        let trace = role_now.last.as_ref().map(|walk| (shared.shown)(walk.trace));
         (facts.cache, facts.failure) = (Some(CacheUse::Miss), Some((role_now.reason(now).cause, trace)));
-        Refusal::unavailable(role, role_now, now).reply()
+        Refusal::unavailable(role, role_now, now, trace).reply()
     };
     shared.served("credentials", head, reply.status(), came.begun, facts);
     reply

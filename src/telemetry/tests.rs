@@ -1,17 +1,16 @@
 //! Metrics and logs as their readers see them, from events made by hand.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
 use hyper::header::HeaderMap;
-use tracing::dispatcher;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::{Dispatch, dispatcher};
 
+use super::logs::{Line, Scribe};
 use super::metrics::{Kind, NAMES};
-use super::{Logs, Metrics, logs};
+use super::{Logs, Metrics};
 use crate::cause;
 use crate::clock::Clock;
 use crate::config::{Config, LogLevel, Problem, Role};
@@ -121,6 +120,8 @@ fn served(role: Option<&str>, status: u16, refused: &'static str) -> Served<'sta
         cache: None,
         left,
         credentials: None,
+        source: None,
+        peer: None,
         failure: None,
         method: "GET",
         headers: &HEADERS,
@@ -293,35 +294,22 @@ fn every_exported_name_is_listed_and_every_listed_name_is_exported() {
 
 /// Keeps what is written.
 #[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Paper {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+struct Paper(Arc<Mutex<String>>);
 
 impl Paper {
     fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap()
+        std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
 fn written(level: LogLevel, json: bool, act: impl FnOnce(&Logs, &Paper)) {
     let paper = Paper::default();
-    let dispatch = logs::dispatch(level, json, false, paper.clone());
+    let pen = paper.clone();
+    let write = move |line: Line| {
+        let text = if json { line.as_json() } else { line.as_text(false) };
+        pen.0.lock().unwrap().push_str(&text);
+    };
+    let dispatch = Dispatch::new(Scribe::new(level, Clock::host(), write));
     dispatcher::with_default(&dispatch, || act(&Logs::default(), &paper));
 }
 
@@ -369,10 +357,16 @@ fn changes_are_said_aloud_and_repeats_quietly() {
             good.contains("INFO") && good.contains("WXYZ") && good.contains("2023-11-14T23:13:20Z"),
             "{good}"
         );
+        assert!(
+            good.contains("credentials adopted; it was failing since 2023-11-14T22:13:20Z, 4 times"),
+            "{good}"
+        );
+        assert!(good.contains("\"failures\":4"), "{good}");
         assert_eq!(say(&good_walk(), &Verdict::Unchanged, &holding()), "");
         let held = say(&bad_walk(denied()), &Verdict::Fail(denied()), &holding());
         assert!(held.contains("refresh failed, what is held stays"), "{held}");
-        assert!(say(&good_walk(), &Verdict::Unchanged, &holding()).contains("answers again"));
+        let again = say(&good_walk(), &Verdict::Unchanged, &holding());
+        assert!(again.contains("the source answers again; it was failing since 2023-11-14T22:13:20Z, once"));
     });
 }
 

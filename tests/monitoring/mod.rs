@@ -1,8 +1,13 @@
 //! What operators load: rules, runbook, examples; against the real programs that read them.
 
+mod dashboards;
+mod drawing;
 mod files;
 mod loopback;
+mod names;
 mod nights;
+mod phases;
 mod prometheus;
+mod recording;
 mod rules;
 mod shrink;
