@@ -10,4 +10,5 @@ mod phases;
 mod prometheus;
 mod recording;
 mod rules;
+mod runbook;
 mod shrink;

@@ -50,7 +50,8 @@ fn mentions(text: &str) -> Vec<Mention> {
         let recorded = metric.split_once(':').is_some_and(|(_, name)| name.starts_with("keyfob_"));
         let ours = metric.starts_with("keyfob_") || metric.starts_with("keyfob:") || recorded;
         rest = &rest[end..];
-        if ours || metric.starts_with("process_") || OF_PROMETHEUS.contains(&metric) && rest.starts_with('{') {
+        if ours || metric.starts_with("process_") || OF_PROMETHEUS.contains(&metric) && rest.starts_with('{')
+        {
             found.push(Mention { metric: metric.to_owned(), labels: matchers(rest) });
         }
     }
@@ -109,7 +110,8 @@ fn texts<'a>(value: &'a Value, key: &'a str, into: &mut Vec<(&'a str, &'a str)>)
 /// Name and text of each dashboard.
 fn dashboards() -> Vec<(String, Value)> {
     let folder = std::fs::read_dir(files::path("dashboards")).into_iter().flatten();
-    let json = folder.map(|file| file.unwrap().path()).filter(|path| path.extension() == Some("json".as_ref()));
+    let json =
+        folder.map(|file| file.unwrap().path()).filter(|path| path.extension() == Some("json".as_ref()));
     json.map(|path| {
         let text = std::fs::read_to_string(&path).unwrap();
         (path.file_name().unwrap().to_string_lossy().into_owned(), serde_json::from_str(&text).unwrap())
@@ -131,7 +133,8 @@ fn sources() -> Sources {
     for (name, dashboard) in dashboards() {
         let mut found = Vec::new();
         texts(&dashboard, "", &mut found);
-        for (key, text) in found.into_iter().filter(|(key, _)| ["expr", "query", "definition"].contains(key)) {
+        for (key, text) in found.into_iter().filter(|(key, _)| ["expr", "query", "definition"].contains(key))
+        {
             expressions.push((format!("{name} {key}"), text.to_owned()));
         }
     }
@@ -143,7 +146,8 @@ fn sources() -> Sources {
 fn every_metric_and_label_that_is_named_exists() {
     let known = known();
     let rules = files::rules();
-    let recorded: BTreeSet<_> = rules.iter().filter(|rule| rule.kind == "record").map(|rule| &rule.name).collect();
+    let recorded: BTreeSet<_> =
+        rules.iter().filter(|rule| rule.kind == "record").map(|rule| &rule.name).collect();
     let all: BTreeSet<&str> = known.values().flatten().copied().chain(SCRAPED).chain(ADDED).collect();
     let Sources { expressions, prose } = sources();
     let mut wrong = Vec::new();
@@ -181,7 +185,8 @@ fn every_word_in_an_annotation_is_a_label_that_the_alert_can_have() {
     let known = known();
     let all: BTreeSet<&str> = known.values().flatten().copied().chain(SCRAPED).collect();
     for alert in files::alerts() {
-        for text in ["summary", "description", "dashboard_url"].map(|name| alert.annotation(name).to_owned()) {
+        for text in ["summary", "description", "dashboard_url"].map(|name| alert.annotation(name).to_owned())
+        {
             for after in text.split("$labels.").skip(1) {
                 let label: String = after.chars().take_while(|c| word(*c)).collect();
                 assert!(all.contains(label.as_str()), "{}: {label}", alert.name);
@@ -222,7 +227,11 @@ fn every_metric_of_the_code_is_looked_at_by_a_rule_or_a_panel() {
         let names = ["", "_bucket", "_sum", "_count"].map(|ending| format!("{}{ending}", metric.name));
         let seen = names.iter().any(|name| looked_at.contains(name));
         if seen == excused.contains(metric.name) {
-            wrong.push(format!("{}: {}", metric.name, if seen { "is excused, and seen" } else { "nobody looks" }));
+            wrong.push(format!(
+                "{}: {}",
+                metric.name,
+                if seen { "is excused, and seen" } else { "nobody looks" }
+            ));
         }
     }
     for (name, _) in UNSEEN {
