@@ -138,7 +138,7 @@ fn sources() -> Sources {
             expressions.push((format!("{name} {key}"), text.to_owned()));
         }
     }
-    let prose = ["alerts_test.yaml", "runbook.md", "runbook.in.toml", "README.md", "collector.example.yaml"];
+    let prose = ["alerts_test.yaml", "runbook.md", "README.md"];
     Sources { expressions, prose: prose.map(|name| (name.to_owned(), files::text(name))).into() }
 }
 
