@@ -1,7 +1,7 @@
 //! Says in the log what happens: one line an event, changes aloud, repeats at debug.
 
 mod line;
-pub mod losses;
+pub(super) mod losses;
 mod outlet;
 mod scribe;
 

@@ -412,6 +412,8 @@ fn requests_are_logged_at_debug_only_and_strangers_at_warn() {
     written(LogLevel::Error, false, |_, paper| {
         tracing::warn!(target: "hyper", "trouble");
         assert_eq!(paper.take(), "");
+        tracing::info!(target: "keyfob::audit", "credentials handed out");
+        assert!(paper.take().contains("handed out"), "an audit log is not a matter of loudness");
     });
 }
 

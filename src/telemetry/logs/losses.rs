@@ -3,20 +3,20 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Lines that found the queue full.
-pub static FULL: Loss = Loss::new("queue_full");
+pub(in crate::telemetry) static FULL: Loss = Loss::new("queue_full");
 /// Lines that stderr did not take.
-pub static BROKEN: Loss = Loss::new("write_failed");
+pub(in crate::telemetry) static BROKEN: Loss = Loss::new("write_failed");
 /// Records of the audit log that were not written.
-pub static AUDIT: Loss = Loss::new("audit");
+pub(in crate::telemetry) static AUDIT: Loss = Loss::new("audit");
 
 /// All of them.
-pub static ALL: [&Loss; 3] = [&FULL, &BROKEN, &AUDIT];
+pub(in crate::telemetry) static ALL: [&Loss; 3] = [&FULL, &BROKEN, &AUDIT];
 
-/// Lost for one reason, since the process began: the log is the process's, so is the count.
+/// Lost for one reason, until somebody asks: the log is the process's, the metrics are an agent's.
 #[derive(Debug)]
-pub struct Loss {
+pub(in crate::telemetry) struct Loss {
     /// The label.
-    pub reason: &'static str,
+    pub(in crate::telemetry) reason: &'static str,
     count: AtomicU64,
 }
 
@@ -30,9 +30,8 @@ impl Loss {
         self.count.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// How many so far.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
+    /// How many since this was asked last.
+    pub(in crate::telemetry) fn take(&self) -> u64 {
+        self.count.swap(0, Ordering::Relaxed)
     }
 }
