@@ -1,17 +1,15 @@
 //! What was logged is written before the process ends, however it ends.
 
 use std::path::Path;
-use std::time::Duration;
 
 use keyfob::clock::Clock;
 use keyfob::config::Telemetry;
 use keyfob::config::env::Env;
 use keyfob::event::{Event, Observe};
 use keyfob::telemetry::{Logs, logs};
-use nix::sys::signal::Signal;
 
-use super::{SOON, bare, furnished};
-use crate::support::{Run, Running};
+use super::{bare, furnished};
+use crate::support::Run;
 
 /// Set for the process that is to panic.
 const TO_PANIC: &str = "KEYFOB_TEST_TO_PANIC";
@@ -56,18 +54,4 @@ fn the_last_words_come_after_the_log() {
     let telling = ended.stderr.lines().position(|line| line.starts_with("Looking for")).unwrap();
     assert!(last_line < telling, "{}", ended.stderr);
     assert!(ended.stderr.contains("\"message\":\"shutting down\""), "{}", ended.stderr);
-}
-
-#[test]
-fn a_second_signal_ends_at_once_and_what_happened_is_told() {
-    let home = furnished("log_level = \"debug\"");
-    let args = ["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--log-format", "json"];
-    let agent = Running::start(&Run::keyfob().args(args).envs(bare(&home)));
-    assert!(agent.stderr.says(SOON, "listening"), "{}", agent.stderr.text());
-    agent.signal(Signal::SIGTERM);
-    agent.signal(Signal::SIGINT);
-    // Whichever came first: the end in order, or the second signal's.
-    let status = agent.wait(Duration::from_secs(10)).unwrap();
-    assert!([Some(0), Some(130), Some(143)].contains(&status.code()), "{status:?}");
-    assert!(agent.stderr.says(SOON, "shutting down"), "{}", agent.stderr.text());
 }
