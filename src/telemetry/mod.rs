@@ -6,6 +6,7 @@ mod labels;
 pub mod logs;
 pub mod metrics;
 mod names;
+mod process;
 #[cfg(test)]
 mod tests;
 
@@ -41,8 +42,9 @@ impl fmt::Debug for Telemetry {
 /// goes is [`logs::install`]'s business, once a process.
 #[must_use]
 pub fn build(settings: &config::Telemetry, env: &Env, clock: Clock) -> Telemetry {
-    let _for_audit_and_traces = (settings, env);
-    let metrics = Arc::new(Metrics::new(clock));
+    let _for_traces = env;
+    let pipeline = metrics::Pipeline::default();
+    let metrics = Arc::new(Metrics::new(settings, clock, &pipeline, Arc::new(|trace| trace)));
     let logs = Arc::new(Logs::default());
     let all: Vec<Arc<dyn Observe>> = vec![Arc::clone(&metrics) as Arc<dyn Observe>, logs];
     let render: Render = Arc::new(move |open, now| metrics.render(open, now));
