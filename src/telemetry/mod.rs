@@ -8,6 +8,7 @@ mod labels;
 pub mod logs;
 pub mod metrics;
 mod names;
+mod process;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -46,10 +47,14 @@ impl fmt::Debug for Telemetry {
 pub fn build(settings: &config::Telemetry, env: &Env, clock: Clock) -> Telemetry {
     let _for_traces = env;
     let audit = audit::observer(settings, &clock);
-    let metrics = Arc::new(Metrics::new(clock));
+    let pipeline = metrics::Pipeline::default();
+    let metrics = Arc::new(Metrics::new(settings, clock, &pipeline, Arc::new(|trace| trace)));
     let logs = Arc::new(Logs::default());
     let mut all: Vec<Arc<dyn Observe>> = vec![Arc::clone(&metrics) as Arc<dyn Observe>, logs];
     all.extend(audit);
-    let render: Render = Arc::new(move |open, now| metrics.render(open, now));
+    let render: Render = Arc::new(move |open, now| {
+        logs::losses::count(&pipeline);
+        metrics.render(open, now)
+    });
     Telemetry { observers: Observers::new(all), render }
 }
