@@ -62,4 +62,5 @@ build/tools/bin/cargo-deny:
 
 bench: release ## Measure the release binary, nginx beside it (needs wrk, nginx, valgrind)
 	@mkdir -p build
+	cargo build --locked --release --example serve-untold
 	cargo bench --locked --profile dev --bench serve | tee build/bench.md

@@ -32,6 +32,7 @@ const SECONDS: u64 = 5;
 /// What the issue of the first release aimed at.
 mod aims {
     pub const CPU_RATIO: f64 = 1.05;
+    pub const TOLD_RATE: f64 = 0.95;
     pub const KEEP_ALIVE: f64 = 14_000.0;
     pub const FRESH: f64 = 21_000.0;
     pub const RSS_KB: u64 = 10 * 1024;
@@ -59,6 +60,7 @@ fn main() {
     let size = std::fs::metadata(&binary).unwrap().len();
     println!("keyfob {} bytes{}\n", size, verdict(size <= aims::BINARY));
     serving();
+    telling();
     memory();
     starting();
     instructions();
@@ -102,6 +104,29 @@ fn row(load: Load, [ours, theirs]: &[Vec<Sample>; 2]) -> String {
         format!("{rate:.0} | {tail:.0} µs | {:.1} µs", of(samples, |one| one.cpu_us))
     };
     format!("| {load} | {} | {} | {ratio:.2}{aim} |", columns(ours), columns(theirs))
+}
+
+/// What telemetry costs: the agent with all of it beside the agent with none.
+fn telling() {
+    let (told, untold) = (Keyfob::told(drive::FIRST_CORE), Keyfob::untold(drive::FIRST_CORE));
+    println!(
+        "| connections | with telemetry, req/s | CPU a request | without, req/s | CPU a request | rate ratio | CPU ratio |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for load in [Load::KeepAlive(16), Load::Fresh(16)] {
+        let turns: Vec<[Sample; 2]> = (0..ROUNDS)
+            .map(|_| [load.run(&told.server(), SECONDS), load.run(&untold.server(), SECONDS)])
+            .collect();
+        let column = |at: usize| {
+            let of = |field: fn(&Sample) -> f64| median(turns.iter().map(|turn| field(&turn[at])).collect());
+            format!("{:.0} | {:.1} µs", of(|one| one.rate), of(|one| one.cpu_us))
+        };
+        let ratio = |of: fn(&Sample) -> f64| median(turns.iter().map(|[a, b]| of(a) / of(b)).collect());
+        let (rate, cpu) = (ratio(|one| one.rate), ratio(|one| one.cpu_us));
+        let aim = verdict(rate >= aims::TOLD_RATE);
+        println!("| {load} | {} | {} | {rate:.2}{aim} | {cpu:.2} |", column(0), column(1));
+    }
+    println!();
 }
 
 fn memory() {

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Err(error) => return internal("the runtime cannot be built", &error),
     };
     let status = runtime.block_on(cli::run(cli, Env::of_process(), Clock::host(), held));
+    keyfob::telemetry::logs::finish();
     // A read that hangs on a dead file system must not keep the process.
     runtime.shutdown_background();
     status.into()

@@ -18,9 +18,18 @@ pub const SECOND_CORE: &str = "1";
 
 /// The release build beside the profile that this was built in.
 pub fn binary() -> PathBuf {
+    released("keyfob")
+}
+
+/// The same agent without telemetry.
+pub fn untold() -> PathBuf {
+    released("examples/serve-untold")
+}
+
+fn released(name: &str) -> PathBuf {
     let built = std::env::current_exe().unwrap();
     let target = built.ancestors().nth(3).unwrap();
-    let binary = target.join("release/keyfob");
+    let binary = target.join("release").join(name);
     assert!(binary.is_file(), "{} is not there: run `make bench`", binary.display());
     binary
 }

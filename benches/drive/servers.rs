@@ -6,8 +6,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::free_port;
-use super::{binary, pinned};
-use crate::support::{FakeAws, Running, Serving, TempHome, raw};
+use super::{binary, pinned, untold};
+use crate::support::{FakeAws, Run, Running, Serving, TempHome, raw};
 
 /// What a load needs to know of a server.
 pub struct Server {
@@ -48,6 +48,38 @@ impl Keyfob {
         Keyfob { serving, _home: home, _aws: None }
     }
 
+    /// Keys from the environment, with all telemetry on: metrics, log, an audit file, traces to a collector that never
+    /// hears of anything, since nothing fails.
+    pub fn told(core: &str) -> Keyfob {
+        let home = TempHome::new();
+        let audit = home.path().join("audit.json");
+        let file = home
+            .write("keyfob.toml", &format!("[telemetry]\naudit = {audit:?}\n[[role]]\nname = \"default\"\n"));
+        let run = pinned(core, &binary().display().to_string())
+            .args([
+                "serve",
+                "--log-format",
+                "json",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--config",
+            ])
+            .arg(file)
+            .envs(home.env())
+            .envs(long_lived_keys())
+            .envs([("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", free_port()))]);
+        Keyfob { serving: ready(&run), _home: home, _aws: None }
+    }
+
+    /// The same without any.
+    pub fn untold(core: &str) -> Keyfob {
+        let home = TempHome::new();
+        let run = pinned(core, &untold().display().to_string()).envs(home.env()).envs(long_lived_keys());
+        Keyfob { serving: ready(&run), _home: home, _aws: None }
+    }
+
     /// A role assumed at a fake STS, once at the start and once more on a signal.
     pub fn assuming_a_role(core: &str) -> Keyfob {
         let (aws, home) = (FakeAws::spawn_thread(), TempHome::new());
@@ -86,7 +118,11 @@ fn launch(core: &str, home: &TempHome, vars: Vec<(String, String)>) -> Serving {
         .args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
         .envs(home.env())
         .envs(vars);
-    let serving = Serving::launch(&run).unwrap_or_else(|log| panic!("keyfob did not start:\n{log}"));
+    ready(&run)
+}
+
+fn ready(run: &Run) -> Serving {
+    let serving = Serving::launch(run).unwrap_or_else(|log| panic!("keyfob did not start:\n{log}"));
     let first = std::time::Instant::now();
     while serving.credentials(PATH).status != 200 {
         assert!(first.elapsed() < Duration::from_secs(10), "no credentials: {}", serving.log());

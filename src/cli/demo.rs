@@ -77,7 +77,7 @@ fn start(url: &str, folder: &Path, alone: bool, scene: &Scene) -> Result<Agent, 
     let log_level = if quiet { LogLevel::Error } else { config.telemetry.log_level };
     let log_format = scene.global.log_format.unwrap_or(config.telemetry.log_format);
     config.telemetry = Telemetry { log_level, log_format, ..config.telemetry };
-    telemetry::logs::install(&config.telemetry, scene.terminal.err.is_on());
+    telemetry::logs::install(&config.telemetry, &scene.env, &scene.clock, scene.terminal.err.is_on());
     let same = config.clone();
     let env = demo::agent::env(folder);
     let options = Options {

@@ -74,7 +74,7 @@ fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Age
         role.tokens.clear();
     }
     let same = config.clone();
-    telemetry::logs::install(&config.telemetry, scene.terminal.err.is_on());
+    telemetry::logs::install(&config.telemetry, &scene.env, &scene.clock, scene.terminal.err.is_on());
     let options = Options {
         telemetry: telemetry::build(&config.telemetry, &scene.env, scene.clock.clone()),
         config,

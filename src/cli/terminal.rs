@@ -7,6 +7,7 @@ use super::args::{Color, Global};
 use super::exit::Exit;
 use super::stop::Stop;
 use crate::config::env::Env;
+use crate::telemetry::logs;
 
 /// Both streams of the process.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +104,8 @@ impl Terminal {
 
     /// Says something that must be heard.
     pub fn complain(&self, text: &str) {
+        // What was logged before stands before it.
+        logs::finish();
         // With stderr gone there is nobody left to tell.
         let _unheard = writeln!(io::stderr().lock(), "{text}");
     }

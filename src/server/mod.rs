@@ -36,7 +36,7 @@ use crate::credentials::{Credentials, RoleName};
 use crate::event::{Event, Observe, Observers};
 use crate::report::{CacheUse, Served, TraceId};
 use crate::roster::{Entry, Roster};
-use crate::telemetry::Render;
+use crate::telemetry::{Render, Shown};
 
 pub use access::Access;
 pub use listen::{BindError, Bound, Owner, bind};
@@ -56,6 +56,8 @@ pub struct Shared {
     pub observers: Observers,
     /// Writes the metrics.
     pub render: Render,
+    /// The trace that people can look up for a walk.
+    pub shown: Shown,
     /// What is wrong with the configuration that was refused last; empty when the last one is in force.
     pub problems: Arc<ArcSwap<Vec<Problem>>>,
     /// What `status` says of the agent itself.
@@ -109,6 +111,12 @@ impl Shared {
         self.started.load(Ordering::Relaxed)
     }
 
+    /// Counts a request as waiting until the answer is there, or whoever asked is gone.
+    fn in_flight(&self, handler: &'static str) -> InFlight<'_> {
+        self.observers.observe(&Event::RequestWaits(handler));
+        InFlight { observers: &self.observers, handler }
+    }
+
     fn served(
         &self,
         handler: &'static str,
@@ -131,6 +139,18 @@ impl Shared {
             method: head.method.as_str(),
             headers: &head.headers,
         }));
+    }
+}
+
+/// A request that waits for its answer.
+struct InFlight<'a> {
+    observers: &'a Observers,
+    handler: &'static str,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.observers.observe(&Event::RequestDone(self.handler));
     }
 }
 

@@ -1,60 +1,37 @@
 //! Says in the log what happens: one line an event, changes aloud, repeats at debug.
 
+mod line;
+pub mod losses;
+mod outlet;
+mod scribe;
+
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use tracing::level_filters::LevelFilter;
-use tracing::{Dispatch, Level, debug, enabled, info, warn};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing::{Level, debug, enabled, info, warn};
 
 use crate::cause;
 use crate::clock::stamp;
-use crate::config::{LogFormat, LogLevel, Problem, Telemetry};
+use crate::config::Problem;
 use crate::credentials::RoleName;
 use crate::event::{Event, Observe};
 use crate::failure::Failure;
 use crate::report::{Resolution, Served, Standing, Verdict};
 use crate::shutdown::Stage;
 
+pub(super) use line::Line;
+pub use outlet::{finish, install};
+#[cfg(test)]
+pub(super) use scribe::Scribe;
+
 /// All lines of ours carry this target; everybody else's are bridged at warn.
 const OURS: &str = "keyfob";
+/// Lines of the audit log, which is written whatever the level is.
+pub(super) const AUDIT: &str = "keyfob::audit";
 
-/// Sends the log of this process to stderr, from now on. `ansi` is whether text may be coloured. Called twice, the
-/// first call stands.
-pub fn install(settings: &Telemetry, ansi: bool) {
-    let json = match settings.log_format {
-        LogFormat::Auto => !std::io::stderr().is_terminal(),
-        LogFormat::Text => false,
-        LogFormat::Json | LogFormat::Journald => true,
-    };
-    let dispatch = dispatch(settings.log_level, json, ansi, std::io::stderr);
-    let _first_stands = tracing::dispatcher::set_global_default(dispatch);
-}
-
-/// A log that goes to `writer`.
-pub(super) fn dispatch<W>(level: LogLevel, json: bool, ansi: bool, writer: W) -> Dispatch
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    let ours = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let filter = Targets::new().with_target(OURS, ours).with_default(ours.min(LevelFilter::WARN));
-    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(writer);
-    if json {
-        let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
-        Dispatch::new(tracing_subscriber::registry().with(lines.with_filter(filter)))
-    } else {
-        Dispatch::new(tracing_subscriber::registry().with(lines.with_ansi(ansi).with_filter(filter)))
-    }
+fn is_ours(target: &str) -> bool {
+    target == OURS || target == AUDIT
 }
 
 /// Writes events to the log.
@@ -66,17 +43,28 @@ pub struct Logs {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Told {
+    /// Why the last walk failed.
     cause: Option<&'static str>,
+    /// When the first of the failed walks began, and how many there were.
+    failing: Option<(SystemTime, u32)>,
     extended: bool,
+}
+
+impl Told {
+    /// What is said after one more walk.
+    fn after(self, walk: &Resolution, cause: Option<&'static str>, extended: bool) -> Self {
+        let (since, count) = self.failing.unwrap_or((walk.started, 0));
+        Self { cause, failing: cause.map(|_| (since, count + 1)), extended }
+    }
 }
 
 impl Logs {
     fn judged(&self, walk: &Resolution, verdict: &Verdict, standing: &Standing) {
-        let line = Line::of(walk, standing);
+        let line = Walked::of(walk, standing);
         match verdict {
             Verdict::Adopt | Verdict::Unchanged => {
-                let before = self.tell(&walk.role, Told { cause: None, extended: standing.extended });
-                line.good(verdict, before.cause.is_some());
+                let before = self.tell(walk, None, standing);
+                line.good(verdict, before.failing);
                 if standing.extended && !before.extended {
                     line.bad("served past their expiry", extended());
                 }
@@ -85,7 +73,7 @@ impl Logs {
             Verdict::Wait => line.repeated("an input is being written: waiting for it to settle", None),
             Verdict::Refuse(failure) | Verdict::Drop(failure) | Verdict::Fail(failure) => {
                 let cause = Some(failure.cause.code);
-                let before = self.tell(&walk.role, Told { cause, extended: standing.extended });
+                let before = self.tell(walk, cause, standing);
                 let what = line.what(verdict);
                 if matches!(verdict, Verdict::Drop(_)) || before.cause != cause {
                     line.bad(what, failure.into());
@@ -100,9 +88,12 @@ impl Logs {
     }
 
     /// Notes what is said now; returns what was said before.
-    fn tell(&self, role: &RoleName, now: Told) -> Told {
+    fn tell(&self, walk: &Resolution, cause: Option<&'static str>, standing: &Standing) -> Told {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert(role.clone(), now).unwrap_or_default()
+        let now = told.entry(walk.role.clone()).or_default();
+        let before = *now;
+        *now = before.after(walk, cause, standing.extended);
+        before
     }
 
     fn removed(&self, role: &RoleName) {
@@ -132,7 +123,7 @@ fn extended() -> Why<'static> {
 }
 
 /// What every line about a walk carries.
-struct Line<'a> {
+struct Walked<'a> {
     role: &'a str,
     trigger: &'a str,
     source: Option<&'a str>,
@@ -144,7 +135,7 @@ struct Line<'a> {
     long_term: bool,
 }
 
-impl<'a> Line<'a> {
+impl<'a> Walked<'a> {
     fn of(walk: &'a Resolution, standing: &'a Standing) -> Self {
         let ended: SystemTime = walk.started + walk.took;
         Self {
@@ -160,11 +151,12 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn good(&self, verdict: &Verdict, recovered: bool) {
-        match (verdict, recovered) {
-            (Verdict::Adopt, _) => self.noted("credentials adopted"),
-            (_, true) => self.noted("the source answers again"),
-            (_, false) => self.repeated("the source has no newer credentials yet", None),
+    fn good(&self, verdict: &Verdict, failing: Option<(SystemTime, u32)>) {
+        match (verdict, failing) {
+            (Verdict::Adopt, None) => self.noted("credentials adopted"),
+            (Verdict::Adopt, Some(failing)) => self.recovered("credentials adopted", failing),
+            (_, Some(failing)) => self.recovered("the source answers again", failing),
+            (_, None) => self.repeated("the source has no newer credentials yet", None),
         }
         // Each adoption says it again: whoever reads the log of a day must meet it.
         if self.long_term && matches!(verdict, Verdict::Adopt) {
@@ -188,6 +180,17 @@ impl<'a> Line<'a> {
         let Self { role, trigger, source, trace_id, key, expires_at, next, .. } = self;
         let (expires_at, next) = (expires_at.as_deref(), next.as_deref());
         info!(target: OURS, role, source, trigger, key, expires_at, next, trace_id, "{what}");
+    }
+
+    fn recovered(&self, what: &str, (since, failures): (SystemTime, u32)) {
+        let failing_since = stamp(since);
+        let times = if failures == 1 { "once".to_owned() } else { format!("{failures} times") };
+        let Self { role, trigger, source, trace_id, key, expires_at, next, .. } = self;
+        let (expires_at, next) = (expires_at.as_deref(), next.as_deref());
+        info!(
+            target: OURS, role, source, trigger, key, expires_at, next, trace_id, failing_since, failures,
+            "{what}; it was failing since {failing_since}, {times}"
+        );
     }
 
     fn bad(&self, what: &str, why: Why<'_>) {
@@ -245,7 +248,8 @@ impl Observe for Logs {
             | Event::FileChanged(..)
             | Event::FileReread(..)
             | Event::Heartbeat => {}
-            Event::Draining(stage) => info!(target: OURS, stage = word(*stage), "shutting down"),
+            Event::Draining(Stage::Lame) => info!(target: OURS, "shutting down"),
+            Event::Draining(stage) => debug!(target: OURS, stage = word(*stage), "shutting down"),
         }
     }
 }

@@ -1,17 +1,16 @@
 //! Metrics and logs as their readers see them, from events made by hand.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
 use hyper::header::HeaderMap;
-use tracing::dispatcher;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::{Dispatch, dispatcher};
 
-use super::metrics::Pipeline;
-use super::{Logs, Metrics, logs};
+use super::logs::{Line, Scribe};
+use super::traces::Tally;
+use super::{Logs, Metrics};
 use crate::cause;
 use crate::clock::Clock;
 use crate::config::{Config, LogLevel, Problem, Role, Telemetry};
@@ -102,7 +101,7 @@ fn empty_handed(failures: u32) -> Standing {
 }
 
 pub(super) fn metrics(roles: &[&str]) -> Metrics {
-    let metrics = Metrics::new(&Telemetry::default(), Clock::host(), &Pipeline::default(), Arc::new(|id| id));
+    let metrics = Metrics::new(&Telemetry::default(), Clock::host(), Tally::default(), Arc::new(|id| id));
     metrics.observe(&Event::ConfigApplied(&config(roles)));
     metrics
 }
@@ -256,35 +255,22 @@ fn requests_are_counted_by_handler_role_and_code() {
 
 /// Keeps what is written.
 #[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Paper {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+struct Paper(Arc<Mutex<String>>);
 
 impl Paper {
     fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap()
+        std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
 fn written(level: LogLevel, json: bool, act: impl FnOnce(&Logs, &Paper)) {
     let paper = Paper::default();
-    let dispatch = logs::dispatch(level, json, false, paper.clone());
+    let pen = paper.clone();
+    let write = move |line: Line| {
+        let text = if json { line.as_json() } else { line.as_text(false) };
+        pen.0.lock().unwrap().push_str(&text);
+    };
+    let dispatch = Dispatch::new(Scribe::new(level, Clock::host(), write));
     dispatcher::with_default(&dispatch, || act(&Logs::default(), &paper));
 }
 
@@ -332,10 +318,16 @@ fn changes_are_said_aloud_and_repeats_quietly() {
             good.contains("INFO") && good.contains("WXYZ") && good.contains("2023-11-14T23:13:20Z"),
             "{good}"
         );
+        assert!(
+            good.contains("credentials adopted; it was failing since 2023-11-14T22:13:20Z, 4 times"),
+            "{good}"
+        );
+        assert!(good.contains("\"failures\":4"), "{good}");
         assert_eq!(say(&good_walk(), &Verdict::Unchanged, &holding()), "");
         let held = say(&bad_walk(denied()), &Verdict::Fail(denied()), &holding());
         assert!(held.contains("refresh failed, what is held stays"), "{held}");
-        assert!(say(&good_walk(), &Verdict::Unchanged, &holding()).contains("answers again"));
+        let again = say(&good_walk(), &Verdict::Unchanged, &holding());
+        assert!(again.contains("the source answers again; it was failing since 2023-11-14T22:13:20Z, once"));
     });
 }
 

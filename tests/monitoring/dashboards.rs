@@ -1,0 +1,160 @@
+//! The dashboards as files: what Grafana's linter asks of them, and that every query can be asked.
+
+mod exceptions;
+pub mod lint;
+mod promql;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::run::Run;
+use crate::support::tools::tool;
+pub use promql::selectors;
+
+/// A dashboard as Grafana stores it.
+pub struct Dashboard {
+    pub file: PathBuf,
+    pub json: Value,
+}
+
+/// A query of a panel, or a variable's.
+pub struct Query<'a> {
+    pub panel: &'a Value,
+    pub target: &'a Value,
+    pub expr: &'a str,
+}
+
+pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Those that are shipped.
+pub fn shipped() -> Vec<Dashboard> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring/dashboards");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "json")).collect();
+    files.sort();
+    assert_eq!(files.len(), 2, "{files:?}");
+    let read = |file: PathBuf| {
+        let json = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        Dashboard { file, json }
+    };
+    files.into_iter().map(read).collect()
+}
+
+impl Dashboard {
+    pub fn title(&self) -> &str {
+        text(&self.json, "title")
+    }
+
+    /// All panels that show something, those in closed rows too.
+    pub fn panels(&self) -> Vec<&Value> {
+        let outer = list(&self.json, "panels").iter();
+        let all = outer.flat_map(|panel| std::iter::once(panel).chain(list(panel, "panels")));
+        all.filter(|panel| panel["type"] != "row").collect()
+    }
+
+    pub fn variables(&self) -> &[Value] {
+        list(&self.json["templating"], "list")
+    }
+
+    pub fn variable(&self, name: &str) -> Option<&Value> {
+        self.variables().iter().find(|variable| variable["name"] == name)
+    }
+
+    /// The queries that Prometheus is asked.
+    pub fn queries(&self) -> Vec<Query<'_>> {
+        let panels = self.panels().into_iter();
+        let targets =
+            panels.flat_map(|panel| list(panel, "targets").iter().map(move |target| (panel, target)));
+        targets
+            .filter(|(_, target)| target["datasource"]["type"] == "prometheus")
+            .map(|(panel, target)| Query { panel, target, expr: text(target, "expr") })
+            .collect()
+    }
+
+    /// Queries of annotations, with their names.
+    pub fn annotations(&self) -> Vec<(&str, &str)> {
+        let all = list(&self.json["annotations"], "list").iter();
+        all.filter(|one| one.get("expr").is_some())
+            .map(|one| (text(one, "name"), text(one, "expr")))
+            .collect()
+    }
+}
+
+/// What Grafana would ask with these values of variables, everything else at All.
+pub fn fill(expr: &str, values: &[(&str, &str)]) -> String {
+    let everything =
+        [("cluster", ".*"), ("namespace", ".*"), ("pod", ".*"), ("job", ".+"), ("instance", ".+")];
+    let all = values.iter().copied().chain(everything).chain([("role", ".+"), ("__rate_interval", "1m")]);
+    // The first of a name counts: what is replaced is gone.
+    let filled = all.fold(expr.to_owned(), |text, (name, value)| text.replace(&format!("${name}"), value));
+    assert!(!filled.contains('$'), "a variable nobody has heard of: {filled}");
+    filled
+}
+
+#[test]
+fn every_query_can_be_parsed_by_prometheus() {
+    let Some(promtool) = tool("promtool") else { return };
+    let mut rules = Vec::new();
+    for board in shipped() {
+        let queries = board.queries();
+        let of_panels = queries.iter().map(|query| query.expr);
+        let of_annotations = board.annotations().into_iter().map(|(_, expr)| expr);
+        rules.extend(
+            of_panels.chain(of_annotations).map(|expr| json!({ "record": "q", "expr": fill(expr, &[]) })),
+        );
+    }
+    assert!(rules.len() > 50, "{}", rules.len());
+    // Two rules of one content are refused.
+    for (number, rule) in rules.iter_mut().enumerate() {
+        rule["labels"] = json!({ "number": number.to_string() });
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("queries.yaml");
+    // JSON is YAML as well.
+    std::fs::write(&file, json!({ "groups": [{ "name": "queries", "rules": rules }] }).to_string()).unwrap();
+    let finished = Run::new(promtool).args(["check", "rules"]).arg(&file).run();
+    finished.expect_code(0);
+}
+
+#[test]
+fn every_metric_and_label_that_is_asked_for_exists() {
+    let known: BTreeMap<_, _> =
+        keyfob::telemetry::metrics::NAMES.iter().map(|metric| (metric.name, metric.labels)).collect();
+    let rules = include_str!("../../deploy/monitoring/rules.yaml");
+    // What a scrape or an operator adds.
+    let added = ["job", "instance", "cluster", "namespace", "pod", "le"];
+    for board in shipped() {
+        let queries = board.queries().into_iter().map(|query| query.expr.to_owned());
+        let more = board.annotations().into_iter().map(|(_, expr)| expr.to_owned());
+        let variables = board.variables().iter().filter_map(|variable| {
+            let (query, _) = text(variable, "definition").strip_prefix("label_values(")?.rsplit_once(',')?;
+            Some(query.to_owned())
+        });
+        for expr in queries.chain(more).chain(variables) {
+            for selector in selectors(&expr) {
+                let name = ["_bucket", "_count", "_sum"]
+                    .iter()
+                    .fold(selector.metric.as_str(), |name, end| name.strip_suffix(end).unwrap_or(name));
+                let recorded = rules.contains(&format!("- record: {name}\n"));
+                let Some(labels) = known.get(name) else {
+                    assert!(recorded, "{}: no metric is called {name}: {expr}", board.title());
+                    continue;
+                };
+                let asked: BTreeSet<_> = selector.matchers.iter().map(|[label, ..]| label.as_str()).collect();
+                let unknown: Vec<_> = asked
+                    .into_iter()
+                    .filter(|label| !labels.contains(label) && !added.contains(label))
+                    .collect();
+                assert!(unknown.is_empty(), "{name} has no {unknown:?}: {expr}");
+            }
+        }
+    }
+}
