@@ -31,6 +31,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use broken::{Broken, Step};
 pub use proxy::Proxies;
+pub use tls::Certificates;
 
 use proxy::Proxy;
 
@@ -56,7 +57,7 @@ pub struct Client {
 /// One request, and how long it may take.
 #[derive(Debug)]
 pub struct Ask {
-    /// `sts`, `imds` or `container`.
+    /// `sts`, `imds` or `container`; `otlp` for a collector.
     pub service: &'static str,
     /// `AssumeRole`, `PUT token`.
     pub operation: &'static str,
@@ -140,6 +141,12 @@ impl Client {
     #[must_use]
     pub fn through(self, proxies: Proxies) -> Self {
         Self { proxies: Arc::new(proxies), ..self }
+    }
+
+    /// The same client with certificates that somebody named.
+    #[must_use]
+    pub fn with(self, certificates: Certificates) -> Self {
+        Self { trust: tls::Trust::new(certificates), ..self }
     }
 
     /// Makes the request and writes it down, also when this future is dropped on the way.

@@ -20,6 +20,9 @@ pub enum Stage {
     Flushing,
 }
 
+/// For the last stage.
+const FLUSH: Duration = Duration::from_secs(1);
+
 /// Hands out the tokens of a shutdown and counts the tasks that must end.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
@@ -27,7 +30,10 @@ pub struct Shutdown {
     pub closing: CancellationToken,
     /// Cancelled when keepers and watcher must end.
     pub stopping: CancellationToken,
+    /// Cancelled when what is left to tell must be told.
+    flushing: CancellationToken,
     tasks: TaskTracker,
+    last: TaskTracker,
     ended: mpsc::UnboundedSender<&'static str>,
 }
 
@@ -38,7 +44,9 @@ impl Shutdown {
         let (ended, early) = mpsc::unbounded_channel();
         let closing = CancellationToken::new();
         let stopping = CancellationToken::new();
-        (Self { closing, stopping, tasks: TaskTracker::new(), ended }, early)
+        let flushing = CancellationToken::new();
+        let (tasks, last) = (TaskTracker::new(), TaskTracker::new());
+        (Self { closing, stopping, flushing, tasks, last, ended }, early)
     }
 
     /// Runs a task under a name until it ends or `stop` is cancelled. One that ends by itself is reported: the
@@ -67,7 +75,16 @@ impl Shutdown {
         tokio::spawn(self.tasks.track_future(task));
     }
 
-    /// Goes through the stages; gives up waiting for tasks after `deadline` in all.
+    /// Runs what outlives all others, to tell of them; it ends by itself, soon after its token is cancelled.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    pub fn spawn_last<F>(&self, task: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        tokio::spawn(self.last.track_future(task(self.flushing.clone())));
+    }
+
+    /// Goes through the stages; gives up waiting for tasks after `deadline` in all, and for the last ones a second later.
     pub async fn run(&self, deadline: Duration, mut at: impl FnMut(Stage)) {
         at(Stage::Lame);
         at(Stage::Closing);
@@ -77,5 +94,8 @@ impl Shutdown {
         self.tasks.close();
         let _late = tokio::time::timeout(deadline, self.tasks.wait()).await;
         at(Stage::Flushing);
+        self.flushing.cancel();
+        self.last.close();
+        let _lost = tokio::time::timeout(FLUSH, self.last.wait()).await;
     }
 }

@@ -19,7 +19,7 @@ use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::env::Env;
 use crate::config::{Config, Problem, Role};
-use crate::event::{Event, Observe};
+use crate::event::{Event, Observe, Observers};
 use crate::failure::Failure;
 use crate::http::{Client, Proxies};
 use crate::roster::{Entry, Roster};
@@ -29,12 +29,15 @@ use crate::source::Surroundings;
 use crate::source::lineup::{Botocore, looped};
 use crate::source::process::inherited_walk;
 use crate::source::session::choose;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Shown, Telemetry};
 use crate::watcher::Watcher;
 use house::House;
 
 /// The kubelet's and systemd's patience, less some (design 10).
 const SHUTDOWN: Duration = Duration::from_millis(1500);
+
+/// How often the runtime says that it turns.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Reads the configuration again, flags applied.
 pub type Reread = Arc<dyn Fn() -> Result<Config, Vec<Problem>> + Send + Sync>;
@@ -182,7 +185,13 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     let (watcher, watching) = Watcher::new(clock.clone(), observers.clone());
     shutdown.spawn("watcher", shutdown.stopping.clone(), watching);
     let jumping = clock.clone();
+    let heart = observers.clone();
+    shutdown.spawn("heartbeat", shutdown.stopping.clone(), beat(heart));
     shutdown.spawn("clock", shutdown.stopping.clone(), async move { jumping.watch_for_jumps().await });
+
+    if let Some(exporter) = telemetry.exporter {
+        shutdown.spawn_last(|flushing| exporter.run(flushing));
+    }
 
     let own = bound.credentials_at.iter().copied().chain(bound.admin_at).collect::<Vec<_>>();
     let about = About {
@@ -199,6 +208,7 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         clock: clock.clone(),
         observers: observers.clone(),
         render: telemetry.render,
+        shown: telemetry.shown,
         problems: Arc::default(),
         about,
         started: AtomicBool::new(false),
@@ -233,6 +243,15 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     Ok(Agent { shared, shutdown, early, control, deadline })
 }
 
+/// Says every few seconds that the runtime turns.
+async fn beat(observers: Observers) {
+    let mut pulse = tokio::time::interval(HEARTBEAT);
+    loop {
+        pulse.tick().await;
+        observers.observe(&Event::Heartbeat);
+    }
+}
+
 fn refuse_loops(config: &Config, env: &Env, unnamed: bool) -> Result<(), StartError> {
     let walk = inherited_walk(env);
     for role in &config.roles {
@@ -261,6 +280,12 @@ impl Agent {
     #[must_use]
     pub fn access(&self) -> Access {
         self.shared.access.clone()
+    }
+
+    /// The trace that can be looked up for a walk.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        Arc::clone(&self.shared.shown)
     }
 
     /// Tells it what to do, from elsewhere.

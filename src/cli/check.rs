@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::stop::Stop;
 use crate::config::parse::load;
 use crate::config::print::print;
+use crate::telemetry;
 
 /// Judges the file; with `--print`, shows what is in force.
 ///
@@ -16,7 +17,7 @@ pub(super) fn run(args: &Check, scene: &Scene) -> Result<Exit, Stop> {
     let loaded = load(scene.global.config.as_deref(), &scene.env)?;
     let config = flags.apply(&loaded)?;
     let text = if args.print {
-        print(&config, &loaded, &flags)
+        print(&config, &loaded, &flags) + &telemetry::traces::print(&scene.env)
     } else {
         let roles: Vec<&str> = config.roles.iter().map(|role| role.name.as_str()).collect();
         match &loaded.path {

@@ -19,7 +19,7 @@ use crate::config::parse::{DEFAULT_PATH, PATH_VARIABLE, load};
 use crate::config::{Config, Listen, LogLevel};
 use crate::roster::Entry;
 use crate::server::status::Explanation;
-use crate::telemetry;
+use crate::telemetry::{self, Shown};
 use crate::wiring::{Format, Wiring};
 
 /// Serves until TERM.
@@ -52,14 +52,14 @@ pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Re
     };
     let agent = agent::start(options).map_err(start_failed)?;
     hint(&agent, scene).await;
-    let control = agent.control();
+    let (control, shown) = (agent.control(), agent.shown());
     let ended = tokio::select! {
         ended = agent.run() => ended,
         never = obey(&mut signals, &control) => match never {},
     };
     match ended {
         Ended::Stopped => Ok(Exit::Good),
-        Ended::TooLate(late) => Err(too_late(&late, scene)),
+        Ended::TooLate(late) => Err(too_late(&late, &shown, scene)),
         Ended::Broken(part) => Err(Stop::internal("a part of the agent ended by itself", part)),
     }
 }
@@ -124,11 +124,11 @@ async fn hint(agent: &Agent, scene: &Scene) {
 }
 
 /// The start-up deadline: what `explain` would say, cause and fix on the last lines.
-fn too_late(late: &[Entry], scene: &Scene) -> Stop {
+fn too_late(late: &[Entry], shown: &Shown, scene: &Scene) -> Stop {
     let now = scene.clock.now();
     let mut last = Exit::Unreachable;
     for entry in late {
-        let explanation = Explanation::of(entry, now);
+        let explanation = Explanation::of(entry, now, shown);
         let failure = explanation.role.as_ref().and_then(|role| role.last_failure.as_ref());
         let exit = failure.map_or(Exit::Unreachable, |failure| exit_of(Some(failure)));
         let telling = Telling {

@@ -1,12 +1,14 @@
-//! Trust in servers: the system's certificates, loaded when the first https request is made and not before.
+//! Trust in servers: the system's certificates or named ones, loaded when the first https request is made and not before.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{error, fmt};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
@@ -19,11 +21,27 @@ use tokio_rustls::client::TlsStream;
 use super::broken::{Broken, Step};
 use super::issuer;
 
+/// Certificates that somebody named, as files of PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certificates {
+    /// Who may have signed the server's, in place of all that the system trusts.
+    pub authority: Option<PathBuf>,
+    /// Our own certificate and its key, for servers that ask for one.
+    pub own: Option<(PathBuf, PathBuf)>,
+}
+
 /// The certificates that are trusted. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trust(Arc<OnceCell<Arc<ClientConfig>>>);
+pub(super) struct Trust {
+    named: Arc<Certificates>,
+    loaded: Arc<OnceCell<Arc<ClientConfig>>>,
+}
 
 impl Trust {
+    pub(super) fn new(named: Certificates) -> Self {
+        Self { named: Arc::new(named), loaded: Arc::default() }
+    }
+
     pub(super) async fn handshake(
         &self,
         host: &str,
@@ -32,7 +50,7 @@ impl Trust {
     ) -> Result<TlsStream<TcpStream>, Broken> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| Broken::new(Step::Address, "the host is no name a certificate could have"))?;
-        let config = self.0.get_or_try_init(load).await?;
+        let config = self.loaded.get_or_try_init(|| load(Arc::clone(&self.named))).await?;
         let connector = TlsConnector::from(Arc::clone(config));
         match timeout(patience, connector.connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(stream),
@@ -43,11 +61,14 @@ impl Trust {
 }
 
 /// Reading some hundred certificates takes milliseconds that others should not wait for.
-async fn load() -> Result<Arc<ClientConfig>, Broken> {
-    let loading = tokio::task::spawn_blocking(|| {
+async fn load(named: Arc<Certificates>) -> Result<Arc<ClientConfig>, Broken> {
+    let loading = tokio::task::spawn_blocking(move || {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        config(roots)
+        match &named.authority {
+            None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+            Some(path) => roots.add_parsable_certificates(chain(path)?),
+        };
+        config(roots, named.own.as_ref())
     });
     match loading.await {
         Ok(config) => config.map(Arc::new),
@@ -55,9 +76,18 @@ async fn load() -> Result<Arc<ClientConfig>, Broken> {
     }
 }
 
-fn config(roots: RootCertStore) -> Result<ClientConfig, Broken> {
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Broken> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    read.map_err(|error| unusable_file(path, &error))
+}
+
+fn unusable_file(path: &Path, error: &dyn error::Error) -> Broken {
+    Broken::new(Step::Certificate, format!("{} cannot be used: {error}", path.display()))
+}
+
+fn config(roots: RootCertStore, own: Option<&(PathBuf, PathBuf)>) -> Result<ClientConfig, Broken> {
     if roots.is_empty() {
-        return Err(Broken::new(Step::Certificate, "this system has no trusted certificates at all"));
+        return Err(Broken::new(Step::Certificate, "there are no trusted certificates at all"));
     }
     let unusable = |error: &dyn error::Error| Broken::new(Step::Handshake, error.to_string());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -69,7 +99,10 @@ fn config(roots: RootCertStore) -> Result<ClientConfig, Broken> {
         .map_err(|error| unusable(&error))?;
     // "Dangerous" is any verifier but rustls's own; this one asks rustls's own and only adds to its refusals.
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(NamingIssuer(verifier)));
-    Ok(builder.with_no_client_auth())
+    let Some((certificate, key)) = own else { return Ok(builder.with_no_client_auth()) };
+    let pem = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable_file(key, &error))?;
+    let with_key = builder.with_client_auth_cert(chain(certificate)?, pem);
+    with_key.map_err(|error| unusable_file(certificate, &error))
 }
 
 fn refused(error: &std::io::Error) -> Broken {
@@ -149,8 +182,6 @@ impl ServerCertVerifier for NamingIssuer {
 #[cfg(test)]
 mod tests {
     use rustls::ServerConfig;
-    use rustls::pki_types::PrivateKeyDer;
-    use rustls::pki_types::pem::PemObject;
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
@@ -245,13 +276,26 @@ NsRbOnMFgPQsbhQHibwKyl8kIiEKcClNvlhayl9ll0tys21WceT5hZ9K
         let mut roots = RootCertStore::empty();
         roots.add(der(AUTHORITY)).unwrap();
         let trust = Trust::default();
-        trust.0.set(Arc::new(config(roots).unwrap())).unwrap();
+        trust.loaded.set(Arc::new(config(roots, None).unwrap())).unwrap();
         assert_eq!(request(trust).await, Ok(204));
+    }
+
+    #[tokio::test]
+    async fn a_named_authority_is_trusted_in_place_of_the_systems() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, AUTHORITY).unwrap();
+        let named = |path: &Path| Certificates { authority: Some(path.to_owned()), own: None };
+        assert_eq!(request(Trust::new(named(&path))).await, Ok(204));
+        let missing = folder.path().join("none.pem");
+        let broken = request(Trust::new(named(&missing))).await.unwrap_err();
+        assert_eq!(broken.step, Step::Certificate);
+        assert!(broken.to_string().contains("none.pem"), "{broken}");
     }
 
     #[test]
     fn a_system_without_certificates_says_so() {
-        let broken = config(RootCertStore::empty()).unwrap_err();
+        let broken = config(RootCertStore::empty(), None).unwrap_err();
         assert_eq!(broken.step, Step::Certificate);
     }
 

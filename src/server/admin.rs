@@ -53,6 +53,7 @@ impl Endpoint {
 
     async fn answer(&self, head: &Parts, begun: Instant) -> Reply {
         let route = Route::of(head.uri.path());
+        let _until_answered = self.shared.in_flight(route.handler());
         let mut facts = Facts::default();
         let reply = match self.route(&route, head, &mut facts).await {
             Ok(reply) => reply,
@@ -87,13 +88,13 @@ impl Endpoint {
             Route::Explain(name) => {
                 let entry = self.entry(name)?;
                 facts.role = Some(entry.role.name.clone());
-                reply::data(&Explanation::of(&entry, now))
+                reply::data(&Explanation::of(&entry, now, &self.shared.shown))
             }
             Route::Refresh(name) => {
                 let entry = self.entry(name)?;
                 facts.role = Some(entry.role.name.clone());
                 refresh(&entry.handle, head.uri.query()).await;
-                reply::data(&RoleStatus::of(&entry, self.shared.clock.now()))
+                reply::data(&RoleStatus::of(&entry, self.shared.clock.now(), &self.shared.shown))
             }
             Route::Nothing => return Err(nothing()),
         })
@@ -150,7 +151,12 @@ impl Endpoint {
             admin_address: about.admin.map(|at| at.to_string()),
             token_file: about.token_file.clone(),
             admin_token_file: about.admin_token_file.clone(),
-            roles: shared.roster.load().iter().map(|entry| RoleStatus::of(entry, now)).collect(),
+            roles: shared
+                .roster
+                .load()
+                .iter()
+                .map(|entry| RoleStatus::of(entry, now, &shared.shown))
+                .collect(),
             problems: shared.problems.load().iter().map(ProblemStatus::from).collect(),
         }
     }

@@ -79,6 +79,7 @@ struct Later {
 
 impl Later {
     async fn wait(self, head: Parts, shared: Arc<Shared>) -> Answer {
+        let _until_answered = shared.in_flight("credentials");
         let role_now = self.handle.settled(PATIENCE).await;
         Ok(finish(&shared, &head, &self.role, &role_now, Came { begun: self.begun, waited: true }))
     }
@@ -102,9 +103,9 @@ fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, c
         facts.cache = Some(if past { CacheUse::Stale } else { fresh });
         reply::credentials(&usable)
     } else {
-        let trace = role_now.last.as_ref().map(|walk| walk.trace);
+        let trace = role_now.last.as_ref().map(|walk| (shared.shown)(walk.trace));
         (facts.cache, facts.failure) = (Some(CacheUse::Miss), Some((role_now.reason(now).cause, trace)));
-        Refusal::unavailable(role, role_now, now).reply()
+        Refusal::unavailable(role, role_now, now, trace).reply()
     };
     shared.served("credentials", head, reply.status(), came.begun, facts);
     reply

@@ -10,6 +10,7 @@ use crate::credentials::RoleName;
 use crate::file::Stamp;
 use crate::report::{Attempt, Call, Look, Outcome, Resolution};
 use crate::roster::Entry;
+use crate::telemetry::Shown;
 
 /// `/v1/explain/{role}`: the last walk, step by step, and how the role stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,11 +85,16 @@ pub struct CallStatus {
 }
 
 impl Explanation {
-    /// Of a role that an agent keeps.
+    /// Of a role that an agent keeps; `shown` is the trace that can be looked up for a walk.
     #[must_use]
-    pub fn of(entry: &Entry, now: SystemTime) -> Self {
-        let walk = entry.handle.load().last.as_deref().map(Walk::of);
-        Self { role: Some(RoleStatus::of(entry, now)), name: entry.role.name.to_string(), walk }
+    pub fn of(entry: &Entry, now: SystemTime, shown: &Shown) -> Self {
+        let walk = entry
+            .handle
+            .load()
+            .last
+            .as_deref()
+            .map(|walk| Walk { trace_id: shown(walk.trace).to_string(), ..Walk::of(walk) });
+        Self { role: Some(RoleStatus::of(entry, now, shown)), name: entry.role.name.to_string(), walk }
     }
 
     /// Of a walk that no agent made.

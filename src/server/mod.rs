@@ -37,7 +37,7 @@ use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::event::{Event, Observe, Observers};
 use crate::report::{CacheUse, Peer, Served, TraceId};
 use crate::roster::{Entry, Roster};
-use crate::telemetry::Render;
+use crate::telemetry::{Render, Shown};
 
 pub use access::Access;
 pub use listen::{BindError, Bound, Owner, bind};
@@ -57,6 +57,8 @@ pub struct Shared {
     pub observers: Observers,
     /// Writes the metrics.
     pub render: Render,
+    /// The trace that people can look up for a walk.
+    pub shown: Shown,
     /// What is wrong with the configuration that was refused last; empty when the last one is in force.
     pub problems: Arc<ArcSwap<Vec<Problem>>>,
     /// What `status` says of the agent itself.
@@ -110,6 +112,12 @@ impl Shared {
         self.started.load(Ordering::Relaxed)
     }
 
+    /// Counts a request as waiting until the answer is there, or whoever asked is gone.
+    fn in_flight(&self, handler: &'static str) -> InFlight<'_> {
+        self.observers.observe(&Event::RequestWaits(handler));
+        InFlight { observers: &self.observers, handler }
+    }
+
     fn served(
         &self,
         handler: &'static str,
@@ -134,6 +142,18 @@ impl Shared {
             method: head.method.as_str(),
             headers: &head.headers,
         }));
+    }
+}
+
+/// A request that waits for its answer.
+struct InFlight<'a> {
+    observers: &'a Observers,
+    handler: &'static str,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.observers.observe(&Event::RequestDone(self.handler));
     }
 }
 

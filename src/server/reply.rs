@@ -176,13 +176,17 @@ impl Refusal {
     }
 
     /// Whatever keeps us from having credentials (contract 3: always 503).
-    pub(super) fn unavailable(role: &RoleName, role_now: &Snapshot, now: SystemTime) -> Self {
+    pub(super) fn unavailable(
+        role: &RoleName,
+        role_now: &Snapshot,
+        now: SystemTime,
+        trace: Option<TraceId>,
+    ) -> Self {
         let Failure { cause, context, .. } = role_now.reason(now);
         // One sentence with everything in it: SDKs show it inside their exception's text.
         let fix = cause.fix.first().copied().unwrap_or_default();
         let message = format!("no credentials for role \"{role}\": {context} [{}] Fix: {fix}", cause.code);
         let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "CredentialsUnavailable", cause, message);
-        let trace = role_now.last.as_ref().map(|walk| walk.trace);
         Self { retry_after: Some(role_now.retry_after(now)), trace, ..refusal }
     }
 
@@ -274,7 +278,7 @@ mod tests {
             "profile \"prdo\" is in neither file; did you mean \"prod\"?",
         );
         let now = Snapshot { failure: Some(failure), ..Snapshot::default() };
-        let refusal = Refusal::unavailable(&RoleName::default_role(), &now, SystemTime::UNIX_EPOCH);
+        let refusal = Refusal::unavailable(&RoleName::default_role(), &now, SystemTime::UNIX_EPOCH, None);
         let begin = "no credentials for role \"default\": profile \"prdo\" is in neither file; \
                      did you mean \"prod\"? [PROFILE-UNKNOWN] Fix: ";
         assert!(refusal.message.starts_with(begin), "{}", refusal.message);

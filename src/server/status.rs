@@ -11,6 +11,7 @@ use crate::config::Problem;
 use crate::failure::Failure;
 use crate::keeper::Snapshot;
 use crate::roster::Entry;
+use crate::telemetry::Shown;
 
 pub use super::explain::{CallStatus, Explanation, Step, Walk};
 
@@ -121,13 +122,13 @@ pub struct RoleStatus {
 }
 
 impl RoleStatus {
-    /// The role as it is at `now`.
+    /// The role as it is at `now`; `shown` is the trace that can be looked up for a walk.
     #[must_use]
-    pub fn of(entry: &Entry, now: SystemTime) -> Self {
+    pub fn of(entry: &Entry, now: SystemTime, shown: &Shown) -> Self {
         let role_now = entry.handle.load();
         let standing = role_now.standing();
         let at = |time: Option<SystemTime>| time.map(stamp);
-        let trace = role_now.last.as_ref().map(|walk| walk.trace.to_string());
+        let trace = role_now.last.as_ref().map(|walk| shown(walk.trace).to_string());
         let last_failure =
             role_now.failure.as_ref().map(|failure| FailureStatus { trace_id: trace, ..failure.into() });
         Self {

@@ -160,6 +160,7 @@ impl Stage {
             hosts: listen.hosts.clone(),
             clock: Clock::host(),
             observers,
+            shown: Arc::new(|trace| trace),
             render: Arc::new(|open, _| format!("open={open}\n")),
             problems: Arc::default(),
             about,

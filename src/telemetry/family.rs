@@ -81,12 +81,12 @@ impl<M: Clone + EncodeMetric + fmt::Debug + Send + Sync + 'static> Family<M> {
     }
 
     /// A family without series that is not registered yet.
-    pub(super) fn new(name: &'static Name, make: fn() -> M) -> Self {
+    fn new(name: &'static Name, make: fn() -> M) -> Self {
         Self { name, series: Arc::default(), make }
     }
 
     /// Registers the family under its name.
-    pub(super) fn join(&self, registry: &mut Registry) {
+    fn join(&self, registry: &mut Registry) {
         // The encoder adds a counter's suffix itself.
         let plain = self.name.name.strip_suffix("_total").filter(|_| self.name.kind == Kind::Counter);
         registry.register(plain.unwrap_or(self.name.name), self.name.help, self.clone());

@@ -12,6 +12,7 @@ mod process;
 mod queue;
 #[cfg(test)]
 mod tests;
+pub mod traces;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use std::time::SystemTime;
 use crate::clock::Clock;
 use crate::config::{self, env::Env};
 use crate::event::{Observe, Observers};
+use crate::report::TraceId;
 
 pub use logs::Logs;
 pub use metrics::Metrics;
@@ -27,12 +29,19 @@ pub use metrics::Metrics;
 /// Writes all metrics: OpenMetrics when `true`, else Prometheus text 0.0.4; as of a time.
 pub type Render = Arc<dyn Fn(bool, SystemTime) -> String + Send + Sync>;
 
+/// The trace to show for a walk: its own, or the one that was exported in its place.
+pub type Shown = Arc<dyn Fn(TraceId) -> TraceId + Send + Sync>;
+
 /// What the agent needs of telemetry.
 pub struct Telemetry {
-    /// Metrics and logs, to be told of everything.
+    /// Metrics, logs and traces, to be told of everything.
     pub observers: Observers,
     /// For the admin listener.
     pub render: Render,
+    /// For whoever shows a walk's trace to people.
+    pub shown: Shown,
+    /// Sends traces where they are wanted: to be run, and to be the last to end.
+    pub exporter: Option<traces::Exporter>,
 }
 
 impl fmt::Debug for Telemetry {
@@ -45,16 +54,20 @@ impl fmt::Debug for Telemetry {
 /// goes is [`logs::install`]'s business, once a process.
 #[must_use]
 pub fn build(settings: &config::Telemetry, env: &Env, clock: Clock) -> Telemetry {
-    let _for_traces = env;
+    let tally = traces::Tally::default();
+    let (traces, exporter) = traces::build(env, clock.clone(), tally.clone()).unzip();
+    let shown: Shown = match traces.clone() {
+        Some(traces) => Arc::new(move |trace| traces.shown(trace)),
+        None => Arc::new(|trace| trace),
+    };
     let audit = audit::observer(settings, &clock);
-    let pipeline = metrics::Pipeline::default();
-    let metrics = Arc::new(Metrics::new(settings, clock, &pipeline, Arc::new(|trace| trace)));
-    let logs = Arc::new(Logs::default());
-    let mut all: Vec<Arc<dyn Observe>> = vec![Arc::clone(&metrics) as Arc<dyn Observe>, logs];
+    let logs = Arc::new(Logs::new(Arc::clone(&shown)));
+    let metrics = Arc::new(Metrics::new(settings, clock, tally, Arc::clone(&shown)));
+    // Traces come first: what the others show of a walk depends on what is exported of it.
+    let mut all: Vec<Arc<dyn Observe>> =
+        traces.into_iter().map(|traces| traces as Arc<dyn Observe>).collect();
+    all.extend([Arc::clone(&metrics) as Arc<dyn Observe>, logs]);
     all.extend(audit);
-    let render: Render = Arc::new(move |open, now| {
-        logs::losses::count(&pipeline);
-        metrics.render(open, now)
-    });
-    Telemetry { observers: Observers::new(all), render }
+    let render: Render = Arc::new(move |open, now| metrics.render(open, now));
+    Telemetry { observers: Observers::new(all), render, shown, exporter }
 }

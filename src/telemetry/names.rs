@@ -232,16 +232,16 @@ pub(super) static RELOAD_TIME: Name = gauge(
     "Time of the last good load of the configuration",
 );
 pub(super) static TRACES_EXPORTED: Name =
-    counter("keyfob_traces_exported_total", &[], "Traces handed to the collector");
+    counter("keyfob_traces_exported_total", &[], "Spans that the collector took");
 pub(super) static TRACES_DROPPED: Name = counter(
     "keyfob_traces_dropped_total",
     &["reason"],
-    "Traces lost; reason is queue_full, export_failed or shutdown",
+    "Spans lost; reason is queue_full, unreachable, refused or shutdown",
 );
 pub(super) static LOGS_DROPPED: Name = counter(
     "keyfob_log_events_dropped_total",
     &["reason"],
-    "Log events lost; reason is queue_full, write_failed or audit",
+    "Lines of the log that were lost; reason is queue_full, write_failed or audit",
 );
 pub(super) static HEARTBEAT: Name = gauge(
     "keyfob_runtime_heartbeat_timestamp_seconds",

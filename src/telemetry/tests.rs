@@ -9,7 +9,7 @@ use hyper::header::HeaderMap;
 use tracing::{Dispatch, dispatcher};
 
 use super::logs::{Line, Scribe};
-use super::metrics::Pipeline;
+use super::traces::Tally;
 use super::{Logs, Metrics};
 use crate::cause;
 use crate::clock::Clock;
@@ -101,7 +101,7 @@ fn empty_handed(failures: u32) -> Standing {
 }
 
 pub(super) fn metrics(roles: &[&str]) -> Metrics {
-    let metrics = Metrics::new(&Telemetry::default(), Clock::host(), &Pipeline::default(), Arc::new(|id| id));
+    let metrics = Metrics::new(&Telemetry::default(), Clock::host(), Tally::default(), Arc::new(|id| id));
     metrics.observe(&Event::ConfigApplied(&config(roles)));
     metrics
 }
@@ -273,7 +273,7 @@ fn written(level: LogLevel, json: bool, act: impl FnOnce(&Logs, &Paper)) {
         pen.0.lock().unwrap().push_str(&text);
     };
     let dispatch = Dispatch::new(Scribe::new(level, Clock::host(), write));
-    dispatcher::with_default(&dispatch, || act(&Logs::default(), &paper));
+    dispatcher::with_default(&dispatch, || act(&Logs::new(Arc::new(|trace| trace)), &paper));
 }
 
 #[test]

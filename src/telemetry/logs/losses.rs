@@ -2,27 +2,21 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::telemetry::metrics::Pipeline;
-
 /// Lines that found the queue full.
-pub(in crate::telemetry) static FULL: Loss = Loss::new("queue_full");
+pub static FULL: Loss = Loss::new("queue_full");
 /// Lines that stderr did not take.
-pub(in crate::telemetry) static BROKEN: Loss = Loss::new("write_failed");
+pub static BROKEN: Loss = Loss::new("write_failed");
 /// Records of the audit log that were not written.
-pub(in crate::telemetry) static AUDIT: Loss = Loss::new("audit");
+pub static AUDIT: Loss = Loss::new("audit");
 
-/// Adds what was lost since the last call to an agent's metrics.
-pub(in crate::telemetry) fn count(into: &Pipeline) {
-    for loss in [&FULL, &BROKEN, &AUDIT] {
-        into.log_events_dropped(loss.reason, loss.count.swap(0, Ordering::Relaxed));
-    }
-}
+/// All of them.
+pub static ALL: [&Loss; 3] = [&FULL, &BROKEN, &AUDIT];
 
-/// Lost for one reason, until somebody asks: the log is the process's, the metrics are an agent's.
+/// Lost for one reason, since the process began: the log is the process's, so is the count.
 #[derive(Debug)]
-pub(in crate::telemetry) struct Loss {
+pub struct Loss {
     /// The label.
-    reason: &'static str,
+    pub reason: &'static str,
     count: AtomicU64,
 }
 
@@ -34,5 +28,11 @@ impl Loss {
     /// So many more.
     pub(in crate::telemetry) fn add(&self, more: u64) {
         self.count.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// How many so far.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 }

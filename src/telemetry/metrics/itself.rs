@@ -7,11 +7,18 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use super::seconds;
-use crate::telemetry::family::{Family, Fraction, Number};
+use crate::telemetry::family::{Family, Fraction, Number, Value};
 use crate::telemetry::labels::build_identity;
+use crate::telemetry::logs::losses;
+use crate::telemetry::traces::{Loss, Tally};
 use crate::telemetry::{names, process};
 
 pub(super) struct Itself {
+    /// Of spans; lines of the log have their own.
+    tally: Tally,
+    exported: Family<Counter>,
+    traces_dropped: Family<Counter>,
+    logs_dropped: Family<Counter>,
     reload_successful: Family<Number>,
     reload_time: Family<Number>,
     heartbeat: Family<Number>,
@@ -24,65 +31,21 @@ pub(super) struct Itself {
     threads: Family<Number>,
 }
 
-/// Counts what telemetry itself hands on and loses. Cheap to clone; clones share the counts.
-#[derive(Clone, Debug)]
-pub struct Pipeline {
-    exported: Family<Counter>,
-    traces_dropped: Family<Counter>,
-    logs_dropped: Family<Counter>,
-}
-
-impl Default for Pipeline {
-    fn default() -> Self {
-        let pipeline = Self {
-            exported: Family::new(&names::TRACES_EXPORTED, Counter::default),
-            traces_dropped: Family::new(&names::TRACES_DROPPED, Counter::default),
-            logs_dropped: Family::new(&names::LOGS_DROPPED, Counter::default),
-        };
-        pipeline.traces_exported(0);
-        for reason in ["queue_full", "export_failed", "shutdown"] {
-            pipeline.traces_dropped(reason, 0);
-        }
-        pipeline.log_events_dropped("queue_full", 0);
-        pipeline
-    }
-}
-
-impl Pipeline {
-    /// So many traces were taken by the collector.
-    pub fn traces_exported(&self, count: u64) {
-        self.exported.with(&[], |counter| _ = counter.inc_by(count));
-    }
-
-    /// So many traces were lost: `queue_full`, `export_failed` or `shutdown`.
-    pub fn traces_dropped(&self, reason: &'static str, count: u64) {
-        self.traces_dropped.with(&[reason.into()], |counter| _ = counter.inc_by(count));
-    }
-
-    /// So many log events were lost: `queue_full`.
-    pub fn log_events_dropped(&self, reason: &'static str, count: u64) {
-        self.logs_dropped.with(&[reason.into()], |counter| _ = counter.inc_by(count));
-    }
-
-    fn join(&self, registry: &mut Registry) {
-        [&self.exported, &self.traces_dropped, &self.logs_dropped].into_iter().for_each(|family| {
-            family.join(registry);
-        });
-    }
-}
-
 impl Itself {
-    pub(super) fn register(r: &mut Registry, pipeline: &Pipeline) -> Self {
+    pub(super) fn register(r: &mut Registry, tally: Tally) -> Self {
         let number = Number::default;
         Family::register(r, &names::BUILD_INFO, number).flag(&build_identity(), true);
         let (reload_successful, reload_time) = (
             Family::register(r, &names::RELOAD_SUCCESSFUL, number),
             Family::register(r, &names::RELOAD_TIME, number),
         );
-        pipeline.join(r);
         Self {
+            tally,
             reload_successful,
             reload_time,
+            exported: Family::register(r, &names::TRACES_EXPORTED, Counter::default),
+            traces_dropped: Family::register(r, &names::TRACES_DROPPED, Counter::default),
+            logs_dropped: Family::register(r, &names::LOGS_DROPPED, Counter::default),
             heartbeat: Family::register(r, &names::HEARTBEAT, number),
             cpu: Family::register(r, &names::CPU, Fraction::default),
             resident: Family::register(r, &names::RESIDENT, number),
@@ -107,8 +70,21 @@ impl Itself {
         self.heartbeat.set(&[], seconds(now));
     }
 
-    /// Looks at the process. What the system does not tell has no series.
-    pub(super) fn process(&self) {
+    /// Looks at what others count, and at the process.
+    pub(super) fn as_of_now(&self) {
+        let (exported, lost) = self.tally.now();
+        shows(&self.exported, &[], exported);
+        for why in Loss::ALL {
+            shows(&self.traces_dropped, &[why.as_str().into()], lost.get(&why).copied().unwrap_or_default());
+        }
+        for loss in losses::ALL {
+            shows(&self.logs_dropped, &[loss.reason.into()], loss.count());
+        }
+        self.process();
+    }
+
+    /// What the system does not tell has no series.
+    fn process(&self) {
         let now = process::look();
         if let Some(spent) = now.cpu_seconds {
             self.cpu.with(&[], |counter| counter.inner().store(spent.to_bits(), Ordering::Relaxed));
@@ -127,4 +103,9 @@ impl Itself {
             }
         }
     }
+}
+
+/// Takes over what somebody else counts.
+fn shows(family: &Family<Counter>, labels: &[Value], count: u64) {
+    family.with(labels, |counter| counter.inner().store(count, Ordering::Relaxed));
 }

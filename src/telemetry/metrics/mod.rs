@@ -10,18 +10,18 @@ mod upstream;
 mod walks;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use prometheus_client::registry::Registry;
 
-use super::exposition;
 use super::family::{Trace, Value};
 use super::labels::{FAILURE, SUCCESS, UNDECIDED};
+use super::traces::Tally;
+use super::{Shown, exposition};
 use crate::clock::Clock;
 use crate::config::{self, Config, Detail};
 use crate::event::{Event, Observe};
-use crate::report::{Resolution, Served, Standing, TraceId, Verdict};
+use crate::report::{Resolution, Served, Standing, Verdict};
 use files::Files;
 use itself::Itself;
 use requests::Requests;
@@ -30,10 +30,6 @@ use upstream::Upstream;
 use walks::Walks;
 
 pub use super::names::{Kind, NAMES, Name};
-pub use itself::Pipeline;
-
-/// The trace under which a walk can be looked up: its own, or that of the failure which it repeats.
-pub type Shown = Arc<dyn Fn(TraceId) -> TraceId + Send + Sync>;
 
 /// All metrics of one agent, with a registry of its own.
 pub struct Metrics {
@@ -57,7 +53,7 @@ impl fmt::Debug for Metrics {
 impl Metrics {
     /// Metrics of an agent that has not begun. Exemplars name the trace that `shown` makes of a walk's own.
     #[must_use]
-    pub fn new(settings: &config::Telemetry, clock: Clock, pipeline: &Pipeline, shown: Shown) -> Self {
+    pub fn new(settings: &config::Telemetry, clock: Clock, tally: Tally, shown: Shown) -> Self {
         let full = settings.metrics == Detail::Full;
         let mut registry = Registry::default();
         let r = &mut registry;
@@ -69,7 +65,7 @@ impl Metrics {
             requests: Requests::register(r),
             files: Files::register(r),
             upstream: Upstream::register(r, full),
-            itself: Itself::register(r, pipeline),
+            itself: Itself::register(r, tally),
             registry,
         }
     }
@@ -80,7 +76,7 @@ impl Metrics {
         self.roles.as_of(now);
         self.files.tokens(&self.roles.tokens());
         self.upstream.breakers(&self.roles.waiting_for(now));
-        self.itself.process();
+        self.itself.as_of_now();
         if open { exposition::open_metrics(&self.registry) } else { exposition::plain(&self.registry) }
     }
 
@@ -119,7 +115,7 @@ impl Metrics {
         }
         let role = served.role.as_ref().map_or(Value::Word(""), |role| self.roles.value(role));
         let walk = served.failure.and_then(|(_, walk)| walk);
-        let trace = walk.map(|walk| Trace((self.shown)(walk)));
+        let trace = walk.map(Trace);
         self.requests.served(served, &role, trace, self.clock.now());
     }
 }
