@@ -20,3 +20,4 @@ mod network;
 mod parity;
 mod sdk;
 mod support;
+mod traces;
