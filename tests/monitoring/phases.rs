@@ -1,52 +1,206 @@
 //! A real Prometheus scrapes a real agent through good and bad times: every panel has something to show.
 
-pub mod scene;
+mod coverage;
+mod looking;
+mod scene;
+mod shrunk;
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::dashboards::{Dashboard, fill, shipped};
+use super::dashboards::shipped;
 use super::drawing;
 use super::prometheus::{Prometheus, Setup, Target, now, poll};
 use super::recording::record;
-use scene::Scene;
+use crate::support::run::Run;
+use crate::support::tools::tool;
+use scene::{ROLES, Scene};
 
-/// How long anything may take that the agent does at once.
-const SOON: Duration = Duration::from_secs(20);
+/// How long anything may take that needs a walk, a scrape and an evaluation.
+const SOON: Duration = Duration::from_secs(45);
 
-/// The window of rates: Grafana would take four scrapes.
+/// The window of rates: Grafana takes four scrapes at least.
 const WINDOW: (&str, &str) = ("__rate_interval", "15s");
 
 /// A named stretch of time.
+#[derive(Debug)]
 struct Phase {
     name: &'static str,
     from: f64,
     to: f64,
 }
 
-#[test]
-fn every_panel_has_data_through_all_phases() {
-    let mut scene = Scene::begin();
-    let setup = Setup {
-        targets: vec![Target::new(scene.admin(), "/metrics")],
-        args: vec!["--enable-feature=exemplar-storage".to_owned()],
-        ..Setup::default()
-    };
-    let Some(prometheus) = Prometheus::start(&setup) else { return };
-    let start = now();
-    std::thread::sleep(Duration::from_secs(45));
-    let boards = shipped();
-    drawing::draw("healthy", &boards[0], &record(&prometheus, &boards[0], start, &[WINDOW]));
+/// The story so far.
+struct Story {
+    scene: Scene,
+    prometheus: Prometheus,
+    phases: Vec<Phase>,
+}
+
+impl Story {
+    fn begin() -> Option<Story> {
+        let scene = Scene::begin();
+        let setup = Setup {
+            targets: vec![Target::new(scene.admin(), "/metrics")],
+            rules: scene.rules(),
+            args: vec!["--enable-feature=exemplar-storage".to_owned()],
+            ..Setup::default()
+        };
+        let prometheus = Prometheus::start(&setup)?;
+        Some(Story { scene, prometheus, phases: Vec::new() })
+    }
+
+    fn phase(&mut self, name: &'static str, act: impl FnOnce(&mut Scene, &Prometheus)) {
+        let from = now();
+        act(&mut self.scene, &self.prometheus);
+        self.phases.push(Phase { name, from, to: now() });
+    }
+
+    fn start(&self) -> f64 {
+        self.phases[0].from
+    }
+}
+
+/// Until an alert of this name fires, with this role where one is named.
+#[track_caller]
+fn fires(prometheus: &Prometheus, name: &str, role: Option<&str>) {
+    poll(SOON, &format!("{name} fires"), || firing(prometheus, name, role).then_some(()));
+}
+
+/// Until no alert of this name fires any more.
+#[track_caller]
+fn resolves(prometheus: &Prometheus, name: &str) {
+    poll(SOON, &format!("{name} resolves"), || (!firing(prometheus, name, None)).then_some(()));
+}
+
+fn firing(prometheus: &Prometheus, name: &str, role: Option<&str>) -> bool {
+    let alerts = prometheus.alerts();
+    alerts.iter().any(|alert| {
+        alert.name() == name
+            && alert.state == "firing"
+            && role.is_none_or(|role| alert.labels.get("role").is_some_and(|is| is == role))
+    })
+}
+
+fn healthy(scene: &mut Scene, prometheus: &Prometheus) {
+    std::thread::sleep(Duration::from_secs(15));
+    // Somebody touches a file, and AWS asks to slow down for a moment.
+    scene.configure(&ROLES);
+    scene.touch_credentials();
+    scene.aws.sts().set(|sts| sts.throttle_next = 1);
+    std::thread::sleep(Duration::from_secs(30));
+    let loud: Vec<_> = prometheus.alerts().into_iter().filter(|alert| alert.state == "firing").collect();
+    assert!(loud.is_empty(), "{loud:?}");
+}
+
+fn failing(scene: &mut Scene, prometheus: &Prometheus) {
     scene.life(420);
     scene.refresh("ingest");
+    scene.life(3600);
     scene.deny(&["reports", "ingest"]);
     scene.drop_and_refresh("reports");
     scene.refresh("ingest");
-    std::thread::sleep(Duration::from_secs(45));
-    drawing::draw("failing", &boards[0], &record(&prometheus, &boards[0], start, &[WINDOW]));
-    drawing::draw(
-        "role",
-        &boards[1],
-        &record(&prometheus, &boards[1], start, &[WINDOW, ("role", "reports")]),
-    );
+    scene.intruder(true);
+    scene.insist(&["billing", "orders", "reports", "ingest"]);
+    fires(prometheus, "KeyfobCredentialsUnavailable", None);
+    fires(prometheus, "KeyfobRefreshFailing", Some("reports"));
+    fires(prometheus, "KeyfobRefreshFailing", Some("ingest"));
+    fires(prometheus, "KeyfobFreshnessBudgetBurn", None);
+    fires(prometheus, "KeyfobAuthRejections", None);
+    std::thread::sleep(Duration::from_secs(15));
+}
+
+fn recovering(scene: &mut Scene, prometheus: &Prometheus) {
+    scene.deny(&[]);
+    scene.intruder(false);
+    scene.insist(&["billing", "orders"]);
+    scene.refresh("reports");
+    scene.refresh("ingest");
+    for name in ["CredentialsUnavailable", "RefreshFailing", "AuthRejections"] {
+        resolves(prometheus, &format!("Keyfob{name}"));
+    }
+    std::thread::sleep(Duration::from_secs(15));
+}
+
+fn near_expiry(scene: &mut Scene, prometheus: &Prometheus) {
+    scene.insist(&["billing"]);
+    scene.life(60);
+    scene.refresh("orders");
+    scene.life(3600);
+    scene.deny(&["orders"]);
+    scene.insist(&["billing", "orders"]);
+    let bound = Duration::from_secs(75);
+    poll(bound, "late", || firing(prometheus, "KeyfobRefreshFailingLate", Some("orders")).then_some(()));
+    fires(prometheus, "KeyfobCredentialsExpiringSoon", Some("orders"));
+    fires(prometheus, "KeyfobCredentialsUnavailable", None);
+    scene.deny(&[]);
+    scene.refresh("orders");
+    for name in ["RefreshFailingLate", "CredentialsExpiringSoon", "CredentialsUnavailable"] {
+        resolves(prometheus, &format!("Keyfob{name}"));
+    }
+}
+
+fn restarting(scene: &mut Scene, prometheus: &Prometheus) {
+    scene.deny(&["audit"]);
+    scene.configure(&["orders", "billing", "reports", "ingest", "audit"]);
+    scene.restart();
+    fires(prometheus, "KeyfobNeverReady", Some("audit"));
+    scene.web_token(240);
+    fires(prometheus, "KeyfobTokenFileExpiring", None);
+    scene.misconfigure();
+    fires(prometheus, "KeyfobConfigReloadFailed", None);
+    scene.aws.set_skew(90);
+    fires(prometheus, "KeyfobClockSkew", None);
+    scene.aws.set_skew(0);
+    scene.web_token(3600);
+    scene.deny(&[]);
+    scene.configure(&ROLES);
+    for name in ["NeverReady", "TokenFileExpiring", "ConfigReloadFailed", "ClockSkew"] {
+        resolves(prometheus, &format!("Keyfob{name}"));
+    }
+}
+
+#[test]
+fn every_panel_has_data_through_all_phases_and_alerts_fire_as_designed() {
+    let Some(mut story) = Story::begin() else { return };
+    let boards = shipped();
+    let [overview, detail] = &boards[..] else { panic!("{}", boards.len()) };
+    let role = [WINDOW, ("role", "reports")];
+    story.phase("healthy", healthy);
+    let answers = record(&story.prometheus, overview, story.start(), &[WINDOW]);
+    let seen = drawing::draw("overview-healthy", overview, &answers);
+    seen.inspect(|seen| looking::healthy(seen));
+    story.phase("failing", failing);
+    let answers = record(&story.prometheus, overview, story.start(), &[WINDOW]);
+    let seen = drawing::draw("overview-failing", overview, &answers);
+    seen.inspect(|seen| looking::failing(seen));
+    let answers = record(&story.prometheus, detail, story.start(), &role);
+    let seen = drawing::draw("role-failing", detail, &answers);
+    seen.inspect(|seen| looking::role(seen));
+    metrics_are_clean(&story);
+    failures_lead_to_traces(&story);
+    story.phase("recovering", recovering);
+    story.phase("near expiry", near_expiry);
+    story.phase("restart", restarting);
+    let errors = story.prometheus.rule_errors();
+    assert!(errors.is_empty(), "{errors:?}");
+    coverage::every_query_answers(&story.prometheus, &boards, &story.phases);
+}
+
+fn metrics_are_clean(story: &Story) {
+    let Some(promtool) = tool("promtool") else { return };
+    let text = story.scene.agent().admin("/metrics").body;
+    let finished = Run::new(promtool).args(["check", "metrics"]).stdin(&text).run();
+    assert_eq!((finished.code(), finished.stderr.as_str()), (Some(0), ""), "{}", finished.stdout);
+}
+
+/// The dots on the panel of failures: each with the id of a trace.
+fn failures_lead_to_traces(story: &Story) {
+    let query = "keyfob_refreshes_total{outcome=\"failure\"}";
+    let (start, end) = (story.start().to_string(), now().to_string());
+    let found =
+        story.prometheus.api("query_exemplars", &[("query", query), ("start", &start), ("end", &end)]);
+    let series = found.as_array().unwrap().iter();
+    let all: Vec<_> = series.flat_map(|series| series["exemplars"].as_array().unwrap().clone()).collect();
+    let traced = all.iter().filter(|one| one["labels"]["trace_id"].as_str().is_some_and(|id| id.len() == 32));
+    assert!(traced.count() > 0, "{found}");
 }

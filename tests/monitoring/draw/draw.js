@@ -3,6 +3,7 @@
 'use strict';
 
 const PALETTE = ['#73BF69', '#F2CC0C', '#8AB8FF', '#FF780A', '#F2495C', '#5794F2', '#B877D9', '#FF9830', '#96D98D', '#FFCB7D'];
+const SHADES = ['#F2495C', '#A02334', '#FF8A98', '#6B1220'];
 const COLORS = { green: '#73BF69', red: '#F2495C', orange: '#FF9830', yellow: '#FADE2A', blue: '#5794F2', purple: '#B877D9', text: '#ccccdc', transparent: 'transparent' };
 const TOP = 104, UNIT = 38, GAP = 8, SIDE = 16, WIDTH = 1280;
 const color = name => COLORS[name] ?? name;
@@ -218,13 +219,14 @@ function drawTimeseries(panel, body, width, height) {
   const { custom } = defaults;
   const colors = all.map((series, at) => {
     const own = configOf(panel, series.name).color;
-    return own?.mode === 'fixed' ? color(own.fixedColor) : PALETTE[at % PALETTE.length];
+    if (own?.mode === 'fixed') return color(own.fixedColor);
+    return own?.mode === 'shades' ? SHADES[at % SHADES.length] : PALETTE[at % PALETTE.length];
   });
   const legend = legendOf(panel, all, colors);
   const beside = panel.options.legend.displayMode === 'table';
   body.style.flexDirection = beside ? 'row' : 'column';
   body.append(legend);
-  if (beside) width -= 250; else height -= legend.offsetHeight;
+  if (beside) width -= 285; else height -= legend.offsetHeight;
   const stacked = custom.stacking.mode === 'normal';
   const under = new Map();
   const drawn = all.map(series => series.points.map(([time, value]) => {
@@ -393,7 +395,7 @@ function drawTable(panel, body) {
       const cell = element('td', { class: side(name) }, element('span', { class: config.links && text ? 'link' : '' }, text));
       const tint = config.color?.mode === 'fixed' ? color(config.color.fixedColor) : typeof value === 'number' ? threshold(value, config) : null;
       const kind = config.custom?.cellOptions?.type;
-      if (tint && text && kind === 'color-background') { cell.style.background = tint; cell.style.color = '#111217'; }
+      if (tint && text && kind === 'color-background') { cell.style.background = tint; if (tint !== 'transparent') cell.style.color = '#111217'; }
       if (tint && kind === 'color-text') cell.style.color = tint;
       return cell;
     })));
@@ -442,7 +444,7 @@ for (const panel of board.panels) {
   const body = element('div', { class: 'body' });
   box.append(element('h3', {}, panel.title), body);
   const seen = KINDS[panel.type](panel, body, width - 18, height - 36);
-  const over = [...body.querySelectorAll('td,th,h3')].filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.textContent);
+  const over = [...box.querySelectorAll('td,th,h3')].filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.textContent);
   summary.push({ id: panel.id, title: panel.title, type: panel.type, ...seen, shown: body.textContent, cut: over, bottom: Math.round(TOP + top + height) });
 }
 grid.style.height = `${bottom + 16}px`;

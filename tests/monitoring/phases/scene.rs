@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use base64_url::jwt;
 
+use super::super::loopback::Loopback;
+use super::shrunk::shrunk;
 use crate::support::aws::FakeAws;
 use crate::support::home::TempHome;
 use crate::support::raw;
@@ -23,8 +26,18 @@ pub const ROLES: [&str; 4] = ["orders", "billing", "reports", "ingest"];
 
 /// Asks every role again and again, as applications do, until it is dropped.
 struct Applications {
-    over: Arc<AtomicBool>,
+    habits: Arc<Habits>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// What they do until told otherwise.
+#[derive(Default)]
+struct Habits {
+    over: AtomicBool,
+    /// One of them has no token.
+    intruder: AtomicBool,
+    /// Roles that an operator refreshes every few seconds.
+    refreshed: Mutex<Vec<&'static str>>,
 }
 
 pub struct Scene {
@@ -32,9 +45,9 @@ pub struct Scene {
     pub aws: FakeAws,
     agent: Option<Serving>,
     bound: Bound,
-    /// Roles that an operator refreshes every few seconds.
-    pub busy: Arc<Mutex<Vec<&'static str>>>,
-    _applications: Applications,
+    applications: Applications,
+    collector: Loopback,
+    rules: tempfile::TempDir,
 }
 
 pub fn arn(role: &str) -> String {
@@ -60,11 +73,14 @@ impl Scene {
         home.config(&(["orders", "reports", "audit"].map(assumed).concat() + &web));
         configure(&home, &ROLES);
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let agent = launch(&home, &aws, any, any);
+        let collector = Loopback::serve(|_, _| Some(String::new()));
+        let agent = launch(&home, &aws, &collector, any, any);
         let bound = agent.bound.clone();
-        let busy = Arc::new(Mutex::new(vec!["billing", "orders"]));
-        let applications = Applications::ask(&bound, &agent.token(), &admin_token(&home), Arc::clone(&busy));
-        Scene { home, aws, agent: Some(agent), bound, busy, _applications: applications }
+        let applications = Applications::begin(&bound, &agent.token(), &admin_token(&home));
+        let rules = tempfile::tempdir().unwrap();
+        let scene = Scene { home, aws, agent: Some(agent), bound, applications, collector, rules };
+        scene.insist(&["billing", "orders"]);
+        scene
     }
 
     pub fn admin(&self) -> SocketAddr {
@@ -86,6 +102,22 @@ impl Scene {
         self.aws.sts().set(|sts| sts.life = Some(seconds));
     }
 
+    /// Whether somebody without a token asks as well.
+    pub fn intruder(&self, on: bool) {
+        self.applications.habits.intruder.store(on, Ordering::Relaxed);
+    }
+
+    /// An operator has these roles refreshed every few seconds.
+    pub fn insist(&self, roles: &[&'static str]) {
+        *self.applications.habits.refreshed.lock().unwrap() = roles.to_vec();
+    }
+
+    /// The shipped rules, with every minute a second.
+    pub fn rules(&self) -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring");
+        shrunk(&["rules.yaml", "alerts.yaml"].map(|file| folder.join(file)), self.rules.path())
+    }
+
     /// A walk now, as `keyfob refresh` asks for it.
     pub fn refresh(&self, role: &str) {
         refresh(self.bound.admin, &admin_token(&self.home), role, "");
@@ -101,6 +133,11 @@ impl Scene {
         configure(&self.home, roles);
     }
 
+    /// An edit of the AWS credentials file that changes nothing that matters.
+    pub fn touch_credentials(&self) {
+        self.home.credentials(&format!("{}# edited\n", base_keys()));
+    }
+
     /// A configuration that is refused.
     pub fn misconfigure(&self) {
         self.home.write("keyfob.toml", "[listen\n");
@@ -114,8 +151,17 @@ impl Scene {
     /// The agent ends and another begins at the same addresses.
     pub fn restart(&mut self) {
         self.agent = None;
-        self.agent = Some(launch(&self.home, &self.aws, self.bound.credentials, self.bound.admin));
+        self.agent =
+            Some(launch(&self.home, &self.aws, &self.collector, self.bound.credentials, self.bound.admin));
     }
+}
+
+fn secret() -> String {
+    format!("secret-of-{BASE}")
+}
+
+fn base_keys() -> String {
+    format!("[base]\naws_access_key_id = {BASE}\naws_secret_access_key = {}\n", secret())
 }
 
 fn configure(home: &TempHome, roles: &[&str]) {
@@ -128,7 +174,13 @@ fn configure(home: &TempHome, roles: &[&str]) {
     home.write("keyfob.toml", &format!("[auth]\nadmin_token_file = \"{admin}\"\n{roles}"));
 }
 
-fn launch(home: &TempHome, aws: &FakeAws, credentials: SocketAddr, admin: SocketAddr) -> Serving {
+fn launch(
+    home: &TempHome,
+    aws: &FakeAws,
+    collector: &Loopback,
+    credentials: SocketAddr,
+    admin: SocketAddr,
+) -> Serving {
     let run = home.path().join("run");
     std::fs::create_dir_all(&run).unwrap();
     let run = Run::keyfob()
@@ -139,7 +191,8 @@ fn launch(home: &TempHome, aws: &FakeAws, credentials: SocketAddr, admin: Socket
         .envs(aws.env())
         .env("RUNTIME_DIRECTORY", run)
         .env("PATH", std::env::var("PATH").unwrap())
-        .env("AWS_DEFAULT_REGION", "eu-west-1");
+        .env("AWS_DEFAULT_REGION", "eu-west-1")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", collector.address()));
     Serving::launch(&run).unwrap_or_else(|log| panic!("{log}"))
 }
 
@@ -155,38 +208,41 @@ fn refresh(admin: SocketAddr, token: &str, role: &str, query: &str) -> u16 {
 }
 
 impl Applications {
-    fn ask(
-        bound: &Bound,
-        token: &str,
-        admin_token: &str,
-        busy: Arc<Mutex<Vec<&'static str>>>,
-    ) -> Applications {
-        let over = Arc::new(AtomicBool::new(false));
+    fn begin(bound: &Bound, token: &str, admin_token: &str) -> Applications {
+        let habits = Arc::new(Habits::default());
         let (at, admin) = (bound.credentials, bound.admin);
-        let client = {
-            let (over, token) = (Arc::clone(&over), token.to_owned());
-            move || {
-                for turn in 0_usize.. {
-                    let path = format!("/v1/credentials/{}", ROLES[turn % ROLES.len()]);
-                    // One of many has no token.
-                    let token = if turn % 23 == 22 { "none-at-all" } else { token.as_str() };
-                    ask(at, "GET", &path, token);
-                    if sleep_until(&over, Duration::from_millis(100)) {
-                        return;
-                    }
+        let (token, admin_token) = (token.to_owned(), admin_token.to_owned());
+        let (of_client, of_operator) = (Arc::clone(&habits), Arc::clone(&habits));
+        let client = move || {
+            for turn in 0_usize.. {
+                let path = format!("/v1/credentials/{}", ROLES[turn % ROLES.len()]);
+                let stranger = turn % 10 == 9 && of_client.intruder.load(Ordering::Relaxed);
+                ask(at, "GET", &path, if stranger { "guessed" } else { &token });
+                if of_client.over_within(Duration::from_millis(100)) {
+                    return;
                 }
             }
         };
-        let operator = {
-            let (over, token) = (Arc::clone(&over), admin_token.to_owned());
-            move || {
-                while !sleep_until(&over, Duration::from_secs(4)) {
-                    let roles = busy.lock().unwrap().clone();
-                    roles.iter().for_each(|role| ask(admin, "POST", &format!("/v1/refresh/{role}"), &token));
-                }
+        let operator = move || {
+            while !of_operator.over_within(Duration::from_secs(4)) {
+                let roles = of_operator.refreshed.lock().unwrap().clone();
+                roles
+                    .iter()
+                    .for_each(|role| ask(admin, "POST", &format!("/v1/refresh/{role}"), &admin_token));
             }
         };
-        Applications { over, threads: vec![thread::spawn(client), thread::spawn(operator)] }
+        Applications { habits, threads: vec![thread::spawn(client), thread::spawn(operator)] }
+    }
+}
+
+impl Habits {
+    /// Whether it is over, at the latest after this long.
+    fn over_within(&self, long: Duration) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < long && !self.over.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(50).min(long));
+        }
+        self.over.load(Ordering::Relaxed)
     }
 }
 
@@ -202,18 +258,9 @@ fn ask(at: SocketAddr, method: &str, path: &str, token: &str) {
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
 }
 
-/// Whether it is over, at the latest after this long.
-fn sleep_until(over: &AtomicBool, long: Duration) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < long && !over.load(Ordering::Relaxed) {
-        thread::sleep(Duration::from_millis(50).min(long));
-    }
-    over.load(Ordering::Relaxed)
-}
-
 impl Drop for Applications {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.habits.over.store(true, Ordering::Relaxed);
         self.threads.drain(..).for_each(|thread| _ = thread.join());
     }
 }
