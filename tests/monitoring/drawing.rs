@@ -70,10 +70,13 @@ pub fn draw(name: &str, board: &Dashboard, answers: &Value) -> Option<Vec<Shown>
 fn read(board: &Dashboard, page: &str) -> Vec<Shown> {
     let (_, rest) = page.split_once("<pre id=\"summary\" hidden=\"\">").unwrap();
     let (summary, _) = rest.split_once("</pre>").unwrap();
-    let summary = summary.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&amp;", "&");
+    let summary =
+        summary.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&amp;", "&");
     let summary: Value =
         serde_json::from_str(&summary).unwrap_or_else(|error| panic!("the page did not finish: {error}"));
-    let texts = |one: &Value, name: &str| list(one, name).iter().map(|text| text.as_str().unwrap_or_default().to_owned()).collect();
+    let texts = |one: &Value, name: &str| {
+        list(one, name).iter().map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+    };
     let shown = |one: &Value| {
         let panel = board.panels().into_iter().find(|panel| panel["id"] == one["id"]).unwrap();
         Shown {

@@ -151,7 +151,8 @@ impl Scene {
     /// The agent ends and another begins at the same addresses.
     pub fn restart(&mut self) {
         self.agent = None;
-        self.agent = Some(launch(&self.home, &self.aws, &self.collector, self.bound.credentials, self.bound.admin));
+        self.agent =
+            Some(launch(&self.home, &self.aws, &self.collector, self.bound.credentials, self.bound.admin));
     }
 }
 
@@ -225,7 +226,9 @@ impl Applications {
         let operator = move || {
             while !of_operator.over_within(Duration::from_secs(4)) {
                 let roles = of_operator.refreshed.lock().unwrap().clone();
-                roles.iter().for_each(|role| ask(admin, "POST", &format!("/v1/refresh/{role}"), &admin_token));
+                roles
+                    .iter()
+                    .for_each(|role| ask(admin, "POST", &format!("/v1/refresh/{role}"), &admin_token));
             }
         };
         Applications { habits, threads: vec![thread::spawn(client), thread::spawn(operator)] }

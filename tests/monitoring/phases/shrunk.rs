@@ -43,7 +43,9 @@ fn factor(unit: char) -> Option<u64> {
 
 #[test]
 fn minutes_become_seconds_and_names_stay() {
-    let rules = "record: a:increase15m\nexpr: x[15m] offset 1h < 900 and y[6h:1m]\nfor: 5m\nkeep_firing_for: 10m\n";
-    let wanted = "record: a:increase15m\nexpr: x[15s] offset 60s < 15 and y[360s:1m]\nfor: 5s\nkeep_firing_for: 10s\n";
+    let rules =
+        "record: a:increase15m\nexpr: x[15m] offset 1h < 900 and y[6h:1m]\nfor: 5m\nkeep_firing_for: 10m\n";
+    let wanted =
+        "record: a:increase15m\nexpr: x[15s] offset 60s < 15 and y[360s:1m]\nfor: 5s\nkeep_firing_for: 10s\n";
     assert_eq!(text(rules), wanted);
 }
