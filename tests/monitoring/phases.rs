@@ -190,17 +190,16 @@ fn metrics_are_clean(story: &Story) {
     let Some(promtool) = tool("promtool") else { return };
     let text = story.scene.agent().admin("/metrics").body;
     let finished = Run::new(promtool).args(["check", "metrics"]).stdin(&text).run();
-    eprintln!("{finished:?}");
+    assert_eq!((finished.code(), finished.stderr.as_str()), (Some(0), ""), "{}", finished.stdout);
 }
 
 /// The dots on the panel of failures: each with the id of a trace.
 fn failures_lead_to_traces(story: &Story) {
     let query = "keyfob_refreshes_total{outcome=\"failure\"}";
     let (start, end) = (story.start().to_string(), now().to_string());
-    let found =
-        story.prometheus.api("query_exemplars", &[("query", query), ("start", &start), ("end", &end)]);
+    let found = story.prometheus.api("query_exemplars", &[("query", query), ("start", &start), ("end", &end)]);
     let series = found.as_array().unwrap().iter();
     let all: Vec<_> = series.flat_map(|series| series["exemplars"].as_array().unwrap().clone()).collect();
     let traced = all.iter().filter(|one| one["labels"]["trace_id"].as_str().is_some_and(|id| id.len() == 32));
-    eprintln!("traced {} {found}", traced.count());
+    assert!(traced.count() > 0, "{found}");
 }

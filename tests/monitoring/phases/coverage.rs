@@ -30,5 +30,5 @@ pub fn every_query_answers(prometheus: &Prometheus, boards: &[Dashboard], phases
             }
         }
     }
-    eprintln!("{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -59,7 +59,7 @@ fn filled(seen: &[Shown], but: &[&str]) {
             wrong.push(format!("{}: does not fit: {:?}", panel.title, panel.cut));
         }
     }
-    eprintln!("{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn one<'a>(seen: &'a [Shown], title: &str) -> &'a Shown {
