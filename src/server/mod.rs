@@ -8,6 +8,7 @@ mod container;
 pub mod explain;
 mod host;
 mod listen;
+mod peer;
 mod pulse;
 mod reply;
 pub mod status;
@@ -32,9 +33,9 @@ use tokio::time::Instant;
 use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::config::Problem;
-use crate::credentials::{Credentials, RoleName};
+use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::event::{Event, Observe, Observers};
-use crate::report::{CacheUse, Served, TraceId};
+use crate::report::{CacheUse, Peer, Served, TraceId};
 use crate::roster::{Entry, Roster};
 use crate::telemetry::{Render, Shown};
 
@@ -119,7 +120,7 @@ impl Shared {
         begun: Instant,
         facts: Facts<'_>,
     ) {
-        let Facts { role, refused, cache, left, credentials, failure } = facts;
+        let Facts { role, refused, cache, left, credentials, source, failure } = facts;
         self.observers.observe(&Event::Served(&Served {
             handler,
             role,
@@ -129,6 +130,8 @@ impl Shared {
             cache,
             left,
             credentials,
+            source,
+            peer: head.extensions.get::<Arc<Peer>>(),
             failure,
             method: head.method.as_str(),
             headers: &head.headers,
@@ -144,5 +147,6 @@ struct Facts<'a> {
     cache: Option<CacheUse>,
     left: Option<Duration>,
     credentials: Option<&'a Credentials>,
+    source: Option<SourceKind>,
     failure: Option<(&'static Cause, Option<TraceId>)>,
 }

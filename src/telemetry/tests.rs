@@ -120,6 +120,8 @@ fn served(role: Option<&str>, status: u16, refused: &'static str) -> Served<'sta
         cache: None,
         left,
         credentials: None,
+        source: None,
+        peer: None,
         failure: None,
         method: "GET",
         headers: &HEADERS,

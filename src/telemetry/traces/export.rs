@@ -60,16 +60,18 @@ impl Exporter {
     /// Exports for ever; from the cancellation of `flushing` on, sends what is left and ends within a second.
     pub async fn run(self, flushing: CancellationToken) {
         let Self { queue, mut target, tally } = self;
-        // Spans that are on their way just now.
-        let flying = AtomicUsize::new(0);
+        // Spans that are on their way just now, and those that missed the end.
+        let (flying, late_ones) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let work = async {
             while let Some(batch) = queue.next(&flushing).await {
                 flying.store(batch.len(), Ordering::Relaxed);
                 match &mut target {
                     Target::Console => write(&batch, &tally),
                     Target::Collector(sender) => {
-                        let sent = sender.send(&batch, queue.patience(), &flushing).await;
-                        sent.count(&batch, &tally);
+                        match sender.send(&batch, queue.patience(), &flushing).await {
+                            Sent::TooLate => _ = late_ones.fetch_add(batch.len(), Ordering::Relaxed),
+                            sent => sent.count(&batch, &tally),
+                        }
                     }
                 }
                 flying.store(0, Ordering::Relaxed);
@@ -83,7 +85,7 @@ impl Exporter {
             () = work => {}
             () = late => {}
         }
-        let lost = flying.load(Ordering::Relaxed) + queue.len();
+        let lost = flying.into_inner() + late_ones.into_inner() + queue.len();
         tally.dropped(Loss::Shutdown, lost as u64);
         if lost > 0 {
             warn!(target: LOG, spans = lost, "traces were lost: the collector did not take them in time");
@@ -106,6 +108,8 @@ enum Sent {
     But(u64),
     /// None of them.
     Lost(Loss),
+    /// None of them, and the process ends.
+    TooLate,
 }
 
 impl Sent {
@@ -117,6 +121,7 @@ impl Sent {
                 tally.dropped(Loss::Refused, rejected.min(all));
             }
             Self::Lost(why) => tally.dropped(why, all),
+            Self::TooLate => tally.dropped(Loss::Shutdown, all),
         }
     }
 }
@@ -173,16 +178,18 @@ impl Sender {
                 Try::Later(why, told) => (why, told),
             };
             self.unwell(&trouble);
-            let wait = told.unwrap_or_else(|| jittered(pause));
             if hurried {
-                return Sent::Lost(Loss::Shutdown);
+                return Sent::TooLate;
             }
-            if Instant::now() + wait >= end {
-                return Sent::Lost(Loss::Unreachable);
-            }
+            let left = end.saturating_duration_since(Instant::now());
+            // Who names a time is not asked before, not even with the next batch.
+            let wait = told.map_or_else(|| jittered(pause).min(left), |told| told.min(LONGEST_PAUSE));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = hurry.cancelled() => {}
+            }
+            if Instant::now() >= end {
+                return Sent::Lost(Loss::Unreachable);
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
