@@ -155,3 +155,25 @@ fn every_metric_and_label_that_is_asked_for_exists_and_every_metric_is_asked_for
     }
     assert!(unused.is_empty(), "neither on a dashboard nor in a rule: {unused:?}");
 }
+
+#[test]
+fn links_between_dashboards_and_from_alerts_lead_to_one_that_is_shipped() {
+    let boards = shipped();
+    let uids: BTreeMap<_, _> = boards.iter().map(|board| (text(&board.json, "uid"), board)).collect();
+    assert_eq!(uids.len(), boards.len(), "one uid for two");
+    let texts = boards.iter().map(|board| board.json.to_string());
+    let mut links = 0;
+    for source in texts.chain([monitoring("alerts.yaml"), monitoring("alerts-optional.yaml")]) {
+        for link in source.split("/d/").skip(1) {
+            let link = link.split(['"', '\n']).next().unwrap();
+            let (uid, rest) = link.split_once('/').unwrap();
+            let board = uids.get(uid).unwrap_or_else(|| panic!("no dashboard has the uid {uid}"));
+            for variable in rest.split("var-").skip(1) {
+                let name = variable.split('=').next().unwrap();
+                assert!(board.variable(name).is_some(), "{} has no variable {name}", board.title());
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 20, "{links}");
+}
