@@ -53,6 +53,7 @@ impl Endpoint {
 
     async fn answer(&self, head: &Parts, begun: Instant) -> Reply {
         let route = Route::of(head.uri.path());
+        let _until_answered = self.shared.in_flight(route.handler());
         let mut facts = Facts::default();
         let reply = match self.route(&route, head, &mut facts).await {
             Ok(reply) => reply,

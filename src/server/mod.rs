@@ -112,6 +112,12 @@ impl Shared {
         self.started.load(Ordering::Relaxed)
     }
 
+    /// Counts a request as waiting until the answer is there, or whoever asked is gone.
+    fn in_flight(&self, handler: &'static str) -> InFlight<'_> {
+        self.observers.observe(&Event::RequestWaits(handler));
+        InFlight { observers: &self.observers, handler }
+    }
+
     fn served(
         &self,
         handler: &'static str,
@@ -136,6 +142,18 @@ impl Shared {
             method: head.method.as_str(),
             headers: &head.headers,
         }));
+    }
+}
+
+/// A request that waits for its answer.
+struct InFlight<'a> {
+    observers: &'a Observers,
+    handler: &'static str,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.observers.observe(&Event::RequestDone(self.handler));
     }
 }
 

@@ -241,6 +241,13 @@ impl Observe for Logs {
                 rejected(problems, "token files refused, the tokens known before stay good");
             }
             Event::ClockJumped => info!(target: OURS, "the wall clock was set, or the host slept"),
+            // For metrics alone.
+            Event::RequestWaits(_)
+            | Event::RequestDone(_)
+            | Event::Watching { .. }
+            | Event::FileChanged(..)
+            | Event::FileReread(..)
+            | Event::Heartbeat => {}
             Event::Draining(Stage::Lame) => info!(target: OURS, "shutting down"),
             Event::Draining(stage) => debug!(target: OURS, stage = word(*stage), "shutting down"),
         }
