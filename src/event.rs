@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, Problem};
 use crate::credentials::RoleName;
+use crate::file::{self, Change};
 use crate::report::{Resolution, Served, Standing, Verdict};
 use crate::shutdown::Stage;
 
@@ -34,6 +35,10 @@ pub enum Event<'a> {
     },
     /// A role is gone from the configuration.
     RoleRemoved(&'a RoleName),
+    /// A request begins to wait for its answer. Those answered at once never do.
+    RequestWaits(&'static str),
+    /// A request does not wait any more: it was answered, or whoever asked is gone.
+    RequestDone(&'static str),
     /// A request was answered.
     Served(&'a Served<'a>),
     /// A connection was not served: `limit` or `malformed`.
@@ -44,6 +49,17 @@ pub enum Event<'a> {
     WatchDegraded(&'a str),
     /// File events are to be had again.
     WatchRestored,
+    /// How many files are followed, by kind, and whether events tell of their changes.
+    Watching {
+        /// Kinds that are followed at all.
+        files: &'a [(file::Kind, usize)],
+        /// Whether events are delivered; else every file is looked at each 30 s.
+        events: bool,
+    },
+    /// A followed file reads differently, or events on files of that kind were lost.
+    FileChanged(file::Kind, Change),
+    /// A file of our own was read again because it had changed, and can be used or not.
+    FileReread(file::Kind, Result<(), ()>),
     /// A token file was written.
     TokenWritten(&'a Path),
     /// A configuration is in force.
@@ -54,6 +70,8 @@ pub enum Event<'a> {
     ClockJumped,
     /// Token files cannot be used as they are now; the tokens known before stay good.
     TokensRejected(&'a [Problem]),
+    /// The runtime turns.
+    Heartbeat,
     /// Shutting down.
     Draining(Stage),
 }

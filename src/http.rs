@@ -310,6 +310,8 @@ impl<'n> Entry<'n> {
             code: None,
             request_id: None,
             error: Some("given up before the answer came".to_owned()),
+            broke_at: Some("abandoned"),
+            date: None,
         });
         Self { call: notes.calls.last_mut(), begun: Instant::now() }
     }
@@ -320,9 +322,13 @@ impl<'n> Entry<'n> {
             Ok(answer) => {
                 call.status = Some(answer.status);
                 call.request_id = answer.header("x-amzn-requestid").map(str::to_owned);
-                call.error = None;
+                (call.error, call.broke_at) = (None, None);
+                let date = answer.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+                call.date = date.map(|date| date.timestamp().into());
             }
-            Err(broken) => call.error = Some(broken.to_string()),
+            Err(broken) => {
+                (call.error, call.broke_at) = (Some(broken.to_string()), Some(broken.step.as_str()));
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::config::env::Env;
 use crate::config::{Config, Problem, Role};
 use crate::credentials::RoleName;
 use crate::event::{Event, Observe};
-use crate::file;
+use crate::file::{self, Kind};
 use crate::keeper::{self, Handle, Keeper, Parts, Policy};
 use crate::roster::{Entry, Roster};
 use crate::server::{Shared, TokenFiles};
@@ -66,7 +66,7 @@ impl House {
             tokio::select! {
                 order = orders.recv() => match order {
                     Some(Order::Reload) => {
-                        self.reload(true);
+                        let _told_by_events = self.reload(true);
                         self.follow_tokens(&mut tokens).await;
                     }
                     Some(Order::Walk) => self.walk_all(),
@@ -77,7 +77,11 @@ impl House {
                     self.follow_config(&mut config, path).await;
                     self.follow_tokens(&mut tokens).await;
                 }
-                _ = tokens.changed() => self.follow_tokens(&mut tokens).await,
+                _ = tokens.changed() => {
+                    self.follow_tokens(&mut tokens).await;
+                    let good = if self.troubled.is_empty() { Ok(()) } else { Err(()) };
+                    self.shared.observers.observe(&Event::FileReread(Kind::Token, good));
+                }
                 _ = sure.tick() => self.follow_tokens(&mut tokens).await,
                 _ = jumps.changed() => self.shared.observers.observe(&Event::ClockJumped),
             }
@@ -88,9 +92,15 @@ impl House {
     async fn catch_up(&mut self, feed: &mut Feed, path: &Path) {
         let stamp = file::stamp(path);
         if (self.reread)().as_ref() != Ok(&self.config) {
-            self.reload(false);
+            let _told_by_events = self.reload(false);
         }
-        if self.watcher.follow(feed, vec![(path.to_owned(), stamp)]).await.changed.is_some() {
+        if self
+            .watcher
+            .follow(feed, vec![(Kind::AgentConfig, path.to_owned(), stamp)])
+            .await
+            .changed
+            .is_some()
+        {
             self.follow_config(feed, path.to_owned()).await;
         }
     }
@@ -100,8 +110,9 @@ impl House {
         loop {
             // The stamp comes first: what changes after it is seen as a change.
             let stamp = file::stamp(&path);
-            self.reload(false);
-            let sight = self.watcher.follow(feed, vec![(path.clone(), stamp)]).await;
+            let good = self.reload(false);
+            self.shared.observers.observe(&Event::FileReread(Kind::AgentConfig, good));
+            let sight = self.watcher.follow(feed, vec![(Kind::AgentConfig, path.clone(), stamp)]).await;
             if sight.changed.is_none() {
                 return;
             }
@@ -110,7 +121,8 @@ impl House {
 
     async fn follow_tokens(&mut self, feed: &mut Feed) {
         for _ in 0..LOOKS {
-            let read = self.tokens.paths().map(|path| (path.to_owned(), file::stamp(path))).collect();
+            let stamped = |path: &Path| (Kind::Token, path.to_owned(), file::stamp(path));
+            let read = self.tokens.paths().map(stamped).collect();
             let problems = self.tokens.reload(Instant::now());
             if problems != self.troubled {
                 self.shared.observers.observe(&Event::TokensRejected(&problems));
@@ -135,7 +147,7 @@ impl House {
     }
 
     /// Takes on the configuration as it is now, or nothing of it. A signal walks every role whatever it says.
-    fn reload(&mut self, signalled: bool) {
+    fn reload(&mut self, signalled: bool) -> Result<(), ()> {
         let taken = (self.reread)().and_then(|next| {
             let problems = needs_restart(&self.config, &next);
             if !problems.is_empty() {
@@ -150,12 +162,14 @@ impl House {
                 self.shared.problems.store(Arc::default());
                 self.shared.observers.observe(&Event::ConfigApplied(&self.config));
                 self.settle();
+                Ok(())
             }
             Err(problems) => {
                 self.reject(problems);
                 if signalled {
                     self.walk_all();
                 }
+                Err(())
             }
         }
     }

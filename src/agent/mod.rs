@@ -19,7 +19,7 @@ use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::env::Env;
 use crate::config::{Config, Problem, Role};
-use crate::event::{Event, Observe};
+use crate::event::{Event, Observe, Observers};
 use crate::failure::Failure;
 use crate::http::{Client, Proxies};
 use crate::roster::{Entry, Roster};
@@ -35,6 +35,9 @@ use house::House;
 
 /// The kubelet's and systemd's patience, less some (design 10).
 const SHUTDOWN: Duration = Duration::from_millis(1500);
+
+/// How often the runtime says that it turns.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Reads the configuration again, flags applied.
 pub type Reread = Arc<dyn Fn() -> Result<Config, Vec<Problem>> + Send + Sync>;
@@ -182,6 +185,8 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     let (watcher, watching) = Watcher::new(clock.clone(), observers.clone());
     shutdown.spawn("watcher", shutdown.stopping.clone(), watching);
     let jumping = clock.clone();
+    let heart = observers.clone();
+    shutdown.spawn("heartbeat", shutdown.stopping.clone(), beat(heart));
     shutdown.spawn("clock", shutdown.stopping.clone(), async move { jumping.watch_for_jumps().await });
 
     if let Some(exporter) = telemetry.exporter {
@@ -236,6 +241,15 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     let control = Control { orders, stop: CancellationToken::new() };
     shutdown.spawn("house", shutdown.stopping.clone(), house.run(ordered, watch));
     Ok(Agent { shared, shutdown, early, control, deadline })
+}
+
+/// Says every few seconds that the runtime turns.
+async fn beat(observers: Observers) {
+    let mut pulse = tokio::time::interval(HEARTBEAT);
+    loop {
+        pulse.tick().await;
+        observers.observe(&Event::Heartbeat);
+    }
 }
 
 fn refuse_loops(config: &Config, env: &Env, unnamed: bool) -> Result<(), StartError> {

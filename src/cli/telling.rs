@@ -248,6 +248,8 @@ mod tests {
                 code: Some("AccessDenied".to_owned()),
                 request_id: Some("7f3e".to_owned()),
                 error: None,
+                broke_at: None,
+                date: None,
             });
         }
         Attempt { source, started: NOW, took: Duration::from_millis(212), notes, outcome }

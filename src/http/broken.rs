@@ -34,6 +34,24 @@ pub enum Step {
     TooLarge,
 }
 
+impl Step {
+    /// The metric's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Name => "dns",
+            Self::Refused => "refused",
+            Self::Route => "route",
+            Self::ConnectTimeout | Self::AnswerTimeout => "timeout",
+            Self::Proxy => "proxy",
+            Self::Certificate | Self::Handshake => "tls",
+            Self::Cut => "cut",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
 /// A request without an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {

@@ -154,7 +154,7 @@ impl Keeper {
         self.store(self.cell.load().begun());
         self.last_begun = Some(Instant::now());
         let walk = Arc::new(self.resolve(trigger, waiting).await);
-        let inputs = walk.inputs().map(|(path, stamp)| (path.clone(), stamp)).collect();
+        let inputs = walk.inputs().map(|(kind, path, stamp)| (kind, path.clone(), stamp)).collect();
         let sight = self.watcher.follow(&mut self.feed, inputs).await;
         self.conclude(walk, sight);
     }

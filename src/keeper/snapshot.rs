@@ -230,6 +230,7 @@ impl Snapshot {
             source: held.map(|held| held.source),
             key_suffix: held.map(|held| held.credentials.key_suffix()),
             account: held.and_then(|held| held.account.as_ref()).map(ToString::to_string),
+            role_arn: held.and_then(|held| held.credentials.role_arn.clone()),
             issued_at: held.map(|held| held.first_seen),
             expires_at: held.and_then(|held| held.credentials.expires_at),
             held: held.is_some(),

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::cause;
 use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::failure::{Failure, FailureKind};
-use crate::file::Stamp;
+use crate::file::{Kind, Stamp};
 
 pub use peer::{Peer, Process};
 pub use standing::{CacheUse, Served, Standing, Verdict};
@@ -63,6 +63,8 @@ pub enum Look {
     },
     /// A file, with what was there.
     File {
+        /// What it is to us.
+        kind: Kind,
         /// Where.
         path: PathBuf,
         /// What was read.
@@ -107,6 +109,33 @@ pub struct Call {
     pub request_id: Option<String>,
     /// What went wrong without an answer.
     pub error: Option<String>,
+    /// How far it came without an answer: a word of a closed set.
+    pub broke_at: Option<&'static str>,
+    /// The server's clock when it answered.
+    pub date: Option<SystemTime>,
+}
+
+/// What kind of token a source signs in with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TokenKind {
+    /// Of a web identity.
+    WebIdentity,
+    /// Of EKS Pod Identity, or another container endpoint.
+    PodIdentity,
+    /// Of an SSO session.
+    Sso,
+}
+
+impl TokenKind {
+    /// The metric's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WebIdentity => "web_identity",
+            Self::PodIdentity => "pod_identity",
+            Self::Sso => "sso",
+        }
+    }
 }
 
 /// What a source writes down while it works.
@@ -120,6 +149,8 @@ pub struct Notes {
     pub hops: Vec<Attempt>,
     /// The region, where what was read says one.
     pub region: Option<String>,
+    /// Expiry of the tokens that were read to sign in with; never the tokens.
+    pub tokens: Vec<(TokenKind, SystemTime)>,
 }
 
 impl Notes {
@@ -135,8 +166,8 @@ impl Notes {
     }
 
     /// Notes a file.
-    pub fn file(&mut self, path: impl Into<PathBuf>, stamp: Stamp) {
-        self.looked.push(Look::File { path: path.into(), stamp });
+    pub fn file(&mut self, kind: Kind, path: impl Into<PathBuf>, stamp: Stamp) {
+        self.looked.push(Look::File { kind, path: path.into(), stamp });
     }
 }
 
@@ -237,8 +268,13 @@ impl Resolution {
     }
 
     /// Every file looked at, with what was there: the inputs to watch.
-    pub fn inputs(&self) -> impl Iterator<Item = (&PathBuf, Stamp)> {
+    pub fn inputs(&self) -> impl Iterator<Item = (Kind, &PathBuf, Stamp)> {
         self.attempts.iter().flat_map(Attempt::inputs)
+    }
+
+    /// The notes of every attempt and of every hop of a role chain.
+    pub fn notes(&self) -> impl Iterator<Item = &Notes> {
+        self.attempts.iter().flat_map(Attempt::all_notes)
     }
 }
 
@@ -251,11 +287,15 @@ impl Attempt {
     }
 
     /// Every file this attempt and its hops looked at.
-    pub fn inputs(&self) -> Box<dyn Iterator<Item = (&PathBuf, Stamp)> + '_> {
-        let own = self.notes.looked.iter().filter_map(|look| match look {
-            Look::File { path, stamp } => Some((path, *stamp)),
+    pub fn inputs(&self) -> impl Iterator<Item = (Kind, &PathBuf, Stamp)> {
+        self.all_notes().flat_map(|notes| &notes.looked).filter_map(|look| match look {
+            Look::File { kind, path, stamp } => Some((*kind, path, *stamp)),
             _ => None,
-        });
-        Box::new(own.chain(self.notes.hops.iter().flat_map(Self::inputs)))
+        })
+    }
+
+    fn all_notes(&self) -> Box<dyn Iterator<Item = &Notes> + '_> {
+        let hops = self.notes.hops.iter().flat_map(Self::all_notes);
+        Box::new(std::iter::once(&self.notes).chain(hops))
     }
 }

@@ -38,6 +38,8 @@ pub struct Standing {
     pub key_suffix: Option<String>,
     /// Account held, as the source named it.
     pub account: Option<String>,
+    /// Role of the session held, as the source named it.
+    pub role_arn: Option<String>,
     /// When this key id was first seen.
     pub issued_at: Option<SystemTime>,
     /// True expiry of what is held; `None` without expiry or when nothing is held.

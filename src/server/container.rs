@@ -79,6 +79,7 @@ struct Later {
 
 impl Later {
     async fn wait(self, head: Parts, shared: Arc<Shared>) -> Answer {
+        let _until_answered = shared.in_flight("credentials");
         let role_now = self.handle.settled(PATIENCE).await;
         Ok(finish(&shared, &head, &self.role, &role_now, Came { begun: self.begun, waited: true }))
     }

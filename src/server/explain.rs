@@ -165,7 +165,7 @@ fn phrase(look: &Look) -> String {
         Look::Variable { name, set: false, .. } => format!("{name} is not set"),
         Look::Variable { name, value: Some(value), .. } => format!("{name}={value}"),
         Look::Variable { name, .. } => format!("{name} is set"),
-        Look::File { path, stamp } => {
+        Look::File { path, stamp, .. } => {
             let path = path.display();
             match stamp {
                 Stamp::Absent => format!("{path} is not there"),

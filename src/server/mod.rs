@@ -2,6 +2,7 @@
 //!
 //! `access` decides who asks, the roster says what they get, `reply` what that looks like. Nothing here asks a source.
 
+mod accept;
 mod access;
 mod admin;
 mod container;
@@ -112,6 +113,12 @@ impl Shared {
         self.started.load(Ordering::Relaxed)
     }
 
+    /// Counts a request as waiting until the answer is there, or whoever asked is gone.
+    fn in_flight(&self, handler: &'static str) -> InFlight<'_> {
+        self.observers.observe(&Event::RequestWaits(handler));
+        InFlight { observers: &self.observers, handler }
+    }
+
     fn served(
         &self,
         handler: &'static str,
@@ -136,6 +143,18 @@ impl Shared {
             method: head.method.as_str(),
             headers: &head.headers,
         }));
+    }
+}
+
+/// A request that waits for its answer.
+struct InFlight<'a> {
+    observers: &'a Observers,
+    handler: &'static str,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.observers.observe(&Event::RequestDone(self.handler));
     }
 }
 

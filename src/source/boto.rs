@@ -12,6 +12,7 @@ use crate::cause;
 use crate::config::env::Env;
 use crate::credentials::{Credentials, SourceKind};
 use crate::failure::Failure;
+use crate::file::Kind;
 use crate::report::Notes;
 
 /// `AWS_CREDENTIAL_FILE`, then `BOTO_CONFIG` or boto's usual places.
@@ -35,7 +36,7 @@ impl BotoFiles {
         }
         notes.variable("BOTO_CONFIG", self.env.get("BOTO_CONFIG"));
         for path in self.boto_places() {
-            let file = files::read(&path, self.within, notes).await?.parse()?;
+            let file = files::read(Kind::Credentials, &path, self.within, notes).await?.parse()?;
             let keys = file.ini.section("Credentials").and_then(|keys| keys.entries.get("aws_access_key_id"));
             if let Some(key) = keys {
                 return Err(unsupported(format!("{}:{} holds keys for boto 2", path.display(), key.line)));
@@ -53,7 +54,7 @@ impl BotoFiles {
     /// `AWSAccessKeyId=…` on a line; a named file that cannot be read ends botocore's chain.
     async fn first_tools(&self, named: &str, notes: &mut Notes) -> Result<(), Failure> {
         let path = paths::home(named, &self.env);
-        let taken = files::read(&path, self.within, notes).await?;
+        let taken = files::read(Kind::Credentials, &path, self.within, notes).await?;
         let Some(bytes) = taken.bytes else {
             let why = taken.unreadable.map_or_else(|| "there is no such file".to_owned(), |why| why.context);
             let context = format!("AWS_CREDENTIAL_FILE is `{named}`, and {why}");

@@ -13,14 +13,14 @@ use serde_json::{Map, Value};
 use tokio::time::sleep;
 
 use super::answer::{Fields, quotable};
-use super::{Source, Surroundings, own, within};
+use super::{Source, Surroundings, jwt, own, within};
 use crate::cause;
 use crate::config::env::Env;
 use crate::credentials::{Credentials, SourceKind};
 use crate::failure::{Failure, FailureKind};
-use crate::file;
+use crate::file::{self, Kind};
 use crate::http::{self, Answer, Ask, Broken, Step};
-use crate::report::Notes;
+use crate::report::{Notes, TokenKind};
 use crate::secret::Secret;
 
 const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
@@ -180,9 +180,11 @@ fn read_token(path: &str, notes: &mut Notes) -> Result<Secret, Failure> {
         Failure::misconfigured(&cause::CONT_AUTHTOKEN, format!("{TOKEN_FILE} names {path:?}: {why}"))
     };
     let (stamp, content) = file::read(Path::new(path));
-    notes.file(path, stamp);
+    notes.file(Kind::Token, path, stamp);
     let bytes = content.map_err(|error| bad(error.to_string()))?;
-    String::from_utf8(bytes).map(Secret::new).map_err(|_| bad("not UTF-8".to_owned()))
+    let text = String::from_utf8(bytes).map_err(|_| bad("not UTF-8".to_owned()))?;
+    notes.tokens.extend(jwt::expiry(&text).map(|at| (TokenKind::PodIdentity, at)));
+    Ok(Secret::new(text))
 }
 
 fn allowed(url: &Uri, variable: &str) -> Result<(), Failure> {

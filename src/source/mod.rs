@@ -9,6 +9,7 @@ pub mod boto;
 pub mod container;
 pub mod environment;
 pub mod imds;
+mod jwt;
 pub mod lineup;
 pub mod moment;
 mod own;

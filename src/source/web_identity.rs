@@ -11,14 +11,14 @@ use futures_util::future::BoxFuture;
 use super::profile::files::forbidden;
 use super::profile::merge::Profile;
 use super::text::universal_newlines;
-use super::{Source, Surroundings};
+use super::{Source, Surroundings, jwt};
 use crate::aws::{self, Place};
 use crate::cause;
 use crate::config::env::Env;
 use crate::credentials::{Credentials, SourceKind};
 use crate::failure::{Failure, FailureKind};
-use crate::file;
-use crate::report::{Look, Notes};
+use crate::file::{self, Kind};
+use crate::report::{Look, Notes, TokenKind};
 use crate::secret::Secret;
 
 /// A token file and the role it is good for.
@@ -127,7 +127,7 @@ impl WebIdentity {
             let context = format!("reading the token file {} took longer than {within:?}", path.display());
             return Err(Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, context));
         };
-        notes.file(&path, stamp);
+        notes.file(Kind::Token, &path, stamp);
         let bytes = content.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 let context = format!("the token file {} does not exist", path.display());
@@ -142,6 +142,8 @@ impl WebIdentity {
             }
         })?;
         let text = String::from_utf8(bytes).ok().map(|text| universal_newlines(&text));
+        let expiry = text.as_deref().and_then(jwt::expiry);
+        notes.tokens.extend(expiry.map(|at| (TokenKind::WebIdentity, at)));
         text.filter(|text| text.chars().count() >= LEAST_TOKEN).map(Secret::new).ok_or_else(|| {
             let context = format!("the token file {} holds no token", path.display());
             Failure::misconfigured(&cause::WI_TOKEN, context)

@@ -11,6 +11,11 @@ pub(super) const FAILURE: &str = "failure";
 /// No source provided.
 pub(super) const NONE: &str = "none";
 
+/// Neither: the answer waits for another walk.
+pub(super) const UNDECIDED: &str = "undecided";
+/// Whatever is not in a closed set, or one too many.
+pub(super) const OTHER: &str = "_other";
+
 /// Result and reason of a source that let the chain go on.
 pub(super) fn skipped(failure: &Failure) -> (&'static str, &'static str) {
     let cause = failure.cause;

@@ -8,6 +8,7 @@ mod labels;
 pub mod logs;
 pub mod metrics;
 mod names;
+mod process;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -53,17 +54,19 @@ impl fmt::Debug for Telemetry {
 /// goes is [`logs::install`]'s business, once a process.
 #[must_use]
 pub fn build(settings: &config::Telemetry, env: &Env, clock: Clock) -> Telemetry {
-    let (traces, exporter) = traces::build(env, clock.clone(), traces::Tally::default()).unzip();
+    let tally = traces::Tally::default();
+    let (traces, exporter) = traces::build(env, clock.clone(), tally.clone()).unzip();
     let shown: Shown = match traces.clone() {
         Some(traces) => Arc::new(move |trace| traces.shown(trace)),
         None => Arc::new(|trace| trace),
     };
     let audit = audit::observer(settings, &clock);
-    let metrics = Arc::new(Metrics::new(clock));
+    let logs = Arc::new(Logs::new(Arc::clone(&shown)));
+    let metrics = Arc::new(Metrics::new(settings, clock, tally, Arc::clone(&shown)));
     // Traces come first: what the others show of a walk depends on what is exported of it.
     let mut all: Vec<Arc<dyn Observe>> =
         traces.into_iter().map(|traces| traces as Arc<dyn Observe>).collect();
-    all.extend([Arc::clone(&metrics) as Arc<dyn Observe>, Arc::new(Logs::default())]);
+    all.extend([Arc::clone(&metrics) as Arc<dyn Observe>, logs]);
     all.extend(audit);
     let render: Render = Arc::new(move |open, now| metrics.render(open, now));
     Telemetry { observers: Observers::new(all), render, shown, exporter }

@@ -9,40 +9,41 @@ use hyper::header::HeaderMap;
 use tracing::{Dispatch, dispatcher};
 
 use super::logs::{Line, Scribe};
-use super::metrics::{Kind, NAMES};
+use super::traces::Tally;
 use super::{Logs, Metrics};
 use crate::cause;
 use crate::clock::Clock;
-use crate::config::{Config, LogLevel, Problem, Role};
+use crate::config::{Config, LogLevel, Problem, Role, Telemetry};
 use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::event::{Event, Observe};
 use crate::failure::{Failure, FailureKind};
+use crate::file;
 use crate::report::{Attempt, Notes, Outcome, Resolution, Served, Standing, TraceId, Trigger, Verdict};
 use crate::secret::Secret;
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG";
 
-fn at(seconds: u64) -> SystemTime {
+pub(super) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
 }
 
-fn name(text: &str) -> RoleName {
+pub(super) fn name(text: &str) -> RoleName {
     RoleName::parse(text).unwrap()
 }
 
-fn config(roles: &[&str]) -> Config {
+pub(super) fn config(roles: &[&str]) -> Config {
     Config { roles: roles.iter().map(|role| Role::named(name(role))).collect(), ..Config::default() }
 }
 
-fn attempt(source: SourceKind, outcome: Outcome) -> Attempt {
+pub(super) fn attempt(source: SourceKind, outcome: Outcome) -> Attempt {
     Attempt { source, started: at(0), took: Duration::from_millis(3), notes: Notes::default(), outcome }
 }
 
-fn unasked(source: SourceKind) -> Attempt {
+pub(super) fn unasked(source: SourceKind) -> Attempt {
     attempt(source, Outcome::Skipped(Failure::not_configured("not set")))
 }
 
-fn walk(last: Attempt) -> Resolution {
+pub(super) fn walk(last: Attempt) -> Resolution {
     let found = matches!(last.outcome, Outcome::Provided { .. });
     let credentials = found.then(|| {
         Arc::new(Credentials {
@@ -66,23 +67,24 @@ fn walk(last: Attempt) -> Resolution {
     }
 }
 
-fn good_walk() -> Resolution {
+pub(super) fn good_walk() -> Resolution {
     walk(attempt(SourceKind::Imds, Outcome::Provided { expires_at: Some(at(3600)) }))
 }
 
-fn denied() -> Failure {
+pub(super) fn denied() -> Failure {
     Failure::denied(&cause::STS_DENIED, "STS refused role app")
 }
 
-fn bad_walk(failure: Failure) -> Resolution {
+pub(super) fn bad_walk(failure: Failure) -> Resolution {
     walk(attempt(SourceKind::ProfileAssumeRole, Outcome::Failed(failure)))
 }
 
-fn holding() -> Standing {
+pub(super) fn holding() -> Standing {
     Standing {
         source: Some(SourceKind::Imds),
         key_suffix: Some("WXYZ".into()),
         account: None,
+        role_arn: None,
         issued_at: Some(at(0)),
         expires_at: Some(at(3600)),
         held: true,
@@ -98,17 +100,17 @@ fn empty_handed(failures: u32) -> Standing {
     Standing { source, key_suffix, expires_at, held: false, failures, ..holding() }
 }
 
-fn metrics(roles: &[&str]) -> Metrics {
-    let metrics = Metrics::new(Clock::host());
+pub(super) fn metrics(roles: &[&str]) -> Metrics {
+    let metrics = Metrics::new(&Telemetry::default(), Clock::host(), Tally::default(), Arc::new(|id| id));
     metrics.observe(&Event::ConfigApplied(&config(roles)));
     metrics
 }
 
-fn judged(to: &dyn Observe, walk: &Resolution, verdict: &Verdict, standing: &Standing) {
+pub(super) fn judged(to: &dyn Observe, walk: &Resolution, verdict: &Verdict, standing: &Standing) {
     to.observe(&Event::Judged { resolution: walk, verdict, standing });
 }
 
-fn served(role: Option<&str>, status: u16, refused: &'static str) -> Served<'static> {
+pub(super) fn served(role: Option<&str>, status: u16, refused: &'static str) -> Served<'static> {
     let (took, left) = (Duration::from_micros(80), None);
     static HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
     Served {
@@ -129,7 +131,7 @@ fn served(role: Option<&str>, status: u16, refused: &'static str) -> Served<'sta
 }
 
 #[track_caller]
-fn assert_has(text: &str, line: &str) {
+pub(super) fn assert_has(text: &str, line: &str) {
     assert!(text.lines().any(|seen| seen == line), "{line} not in\n{text}");
 }
 
@@ -154,7 +156,6 @@ fn a_good_walk_is_counted_where_rules_look() {
         r#"keyfob_refresh_next_timestamp_seconds{role="app"} 1700002400.0"#,
         r#"keyfob_refresh_consecutive_failures{role="app"} 0.0"#,
         "keyfob_config_last_reload_successful 1.0",
-        r#"keyfob_file_watch_up{kind="all"} 1.0"#,
     ] {
         assert_has(&text, line);
     }
@@ -235,7 +236,7 @@ fn requests_are_counted_by_handler_role_and_code() {
     metrics.observe(&Event::Served(&served(Some("app"), 200, "")));
     metrics.observe(&Event::Served(&served(None, 401, "bad_token")));
     metrics.observe(&Event::ConnectionRejected("limit"));
-    metrics.observe(&Event::WatchDegraded("too many"));
+    metrics.observe(&Event::Watching { files: &[(file::Kind::Config, 1)], events: false });
     metrics.observe(&Event::ConfigRejected(&[]));
     let text = metrics.render(false, at(0));
     for line in [
@@ -247,48 +248,10 @@ fn requests_are_counted_by_handler_role_and_code() {
         r#"keyfob_auth_rejections_total{reason="bad_token"} 1"#,
         r#"keyfob_auth_rejections_total{reason="missing_token"} 0"#,
         r#"keyfob_http_connections_rejected_total{reason="limit"} 1"#,
-        r#"keyfob_file_watch_up{kind="all"} 0.0"#,
+        r#"keyfob_file_watch_up{kind="config"} 0.0"#,
         "keyfob_config_last_reload_successful 0.0",
     ] {
         assert_has(&text, line);
-    }
-}
-
-/// An idle agent: started, walked the whole chain once, probed and scraped.
-fn idle() -> Metrics {
-    let metrics = metrics(&["app"]);
-    let mut whole = good_walk();
-    let imds = whole.attempts.pop().unwrap();
-    whole.attempts =
-        SourceKind::ALL.into_iter().filter(|kind| *kind < SourceKind::Imds).map(unasked).collect();
-    whole.attempts.push(imds);
-    judged(&metrics, &whole, &Verdict::Adopt, &holding());
-    for handler in ["health", "metrics", "credentials"] {
-        metrics.observe(&Event::Served(&Served { handler, ..served(None, 200, "") }));
-    }
-    metrics
-}
-
-#[test]
-fn an_idle_agent_with_one_role_exports_few_series() {
-    let text = idle().render(false, at(0));
-    let series = text.lines().filter(|line| !line.starts_with('#')).count();
-    assert!((50..=250).contains(&series), "{series} series\n{text}");
-}
-
-#[test]
-fn every_exported_name_is_listed_and_every_listed_name_is_exported() {
-    let text = idle().render(false, at(0));
-    let typed: Vec<(&str, &str)> =
-        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
-    let listed: Vec<(&str, &str)> = NAMES.iter().map(|name| (name.name, name.kind.as_str())).collect();
-    assert_eq!(typed, listed);
-    for name in NAMES {
-        assert_eq!(name.kind == Kind::Counter, name.name.ends_with("_total"), "{}", name.name);
-        let sample = text.lines().find(|line| line.starts_with(name.name)).unwrap_or_default();
-        for label in name.labels {
-            assert!(sample.contains(&format!("{label}=\"")), "{label} in {sample}");
-        }
     }
 }
 
@@ -310,7 +273,7 @@ fn written(level: LogLevel, json: bool, act: impl FnOnce(&Logs, &Paper)) {
         pen.0.lock().unwrap().push_str(&text);
     };
     let dispatch = Dispatch::new(Scribe::new(level, Clock::host(), write));
-    dispatcher::with_default(&dispatch, || act(&Logs::default(), &paper));
+    dispatcher::with_default(&dispatch, || act(&Logs::new(Arc::new(|trace| trace)), &paper));
 }
 
 #[test]
@@ -412,6 +375,8 @@ fn requests_are_logged_at_debug_only_and_strangers_at_warn() {
     written(LogLevel::Error, false, |_, paper| {
         tracing::warn!(target: "hyper", "trouble");
         assert_eq!(paper.take(), "");
+        tracing::info!(target: "keyfob::audit", "credentials handed out");
+        assert!(paper.take().contains("handed out"), "an audit log is not a matter of loudness");
     });
 }
 

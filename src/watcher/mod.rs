@@ -4,6 +4,7 @@
 //! files hands over the stamps of what it read, so that a change between the reading and the watching is not lost.
 
 mod events;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod trail;
@@ -17,8 +18,9 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::event::{Event, Observe, Observers};
-use crate::file::{self, Stamp};
+use crate::file::{self, Kind, Stamp};
 use events::{Events, Happened};
+use tally::Tally;
 
 /// Bursts of events on one file are one change.
 const DEBOUNCE: Duration = Duration::from_millis(30);
@@ -75,6 +77,7 @@ enum Ask {
     Prepare {
         name: Box<str>,
         trails: BTreeMap<PathBuf, Vec<PathBuf>>,
+        kinds: BTreeMap<PathBuf, Kind>,
         ready: oneshot::Sender<()>,
     },
     /// It has looked: this is what it saw.
@@ -108,8 +111,9 @@ impl Watcher {
 
     /// Follows these files instead of those before, and compares them with what was read. Later changes of content
     /// come through the feed.
-    pub async fn follow(&self, feed: &mut Feed, read: Vec<(PathBuf, Stamp)>) -> Sight {
-        let read: BTreeMap<PathBuf, Stamp> = read.into_iter().collect();
+    pub async fn follow(&self, feed: &mut Feed, read: Vec<(Kind, PathBuf, Stamp)>) -> Sight {
+        let kinds = read.iter().map(|(kind, path, _)| (path.clone(), *kind)).collect();
+        let read: BTreeMap<PathBuf, Stamp> = read.into_iter().map(|(_, path, stamp)| (path, stamp)).collect();
         let paths: Vec<PathBuf> = read.keys().cloned().collect();
         let trails =
             look(move || paths.into_iter().map(|path| (path.clone(), trail::trail(&path))).collect()).await;
@@ -118,6 +122,7 @@ impl Watcher {
         drop(self.0.send(Ask::Prepare {
             name: feed.name.clone(),
             trails: trails.unwrap_or_default(),
+            kinds,
             ready,
         }));
         let _gone = prepared.await;
@@ -154,6 +159,7 @@ async fn stamps(paths: Vec<PathBuf>) -> Option<BTreeMap<PathBuf, Stamp>> {
 #[derive(Default)]
 struct Follower {
     trails: BTreeMap<PathBuf, Vec<PathBuf>>,
+    kinds: BTreeMap<PathBuf, Kind>,
     /// What it knows; empty while it is looking.
     known: BTreeMap<PathBuf, Stamp>,
     tell: Option<mpsc::UnboundedSender<PathBuf>>,
@@ -172,12 +178,14 @@ struct Watch {
     /// Files to look at, when.
     due: BTreeMap<PathBuf, Instant>,
     degraded: bool,
+    tally: Tally,
 }
 
 impl Watch {
     fn new(clock: Clock, observers: Observers) -> Self {
         let (followers, writing, due) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { clock, observers, events: None, followers, writing, due, degraded: false }
+        let tally = Tally::new(observers.clone());
+        Self { clock, observers, events: None, followers, writing, due, degraded: false, tally }
     }
 
     async fn run(mut self, mut asked: mpsc::UnboundedReceiver<Ask>) {
@@ -217,17 +225,19 @@ impl Watch {
         if !std::mem::replace(&mut self.degraded, true) {
             self.observers.observe(&Event::WatchDegraded(error));
         }
+        self.count();
     }
 
     fn answer(&mut self, ask: Ask) {
         match ask {
-            Ask::Prepare { name, trails, ready } => {
+            Ask::Prepare { name, trails, kinds, ready } => {
                 let follower = self.followers.entry(name).or_default();
-                (follower.trails, follower.looking) = (trails, true);
+                (follower.trails, follower.kinds, follower.looking) = (trails, kinds, true);
                 self.rewatch();
                 let _gone = ready.send(());
             }
             Ask::Follow { name, seen, tell, settled } => {
+                seen.iter().for_each(|(path, stamp)| self.tally.saw(path, *stamp));
                 let calm = self.settled(&seen, &name);
                 if let Some(follower) = self.followers.get_mut(&name) {
                     (follower.known, follower.tell, follower.looking) = (seen, Some(tell), false);
@@ -267,12 +277,20 @@ impl Watch {
             }
             _ => {}
         }
+        self.count();
+    }
+
+    fn count(&mut self) {
+        let files = self.followers.values().flat_map(|follower| &follower.kinds);
+        let delivered = self.events.is_some() && !self.degraded;
+        self.tally.follows(files.map(|(path, kind)| (path, *kind)), delivered);
     }
 
     fn note(&mut self, happened: Happened) {
         let now = Instant::now();
         match happened {
             Happened::Everything => {
+                self.tally.lost();
                 self.due.extend(self.all_inputs().into_iter().map(|path| (path, now + DEBOUNCE)))
             }
             Happened::Written(path) => {
@@ -323,6 +341,7 @@ impl Watch {
         // Watched first and read then: a change in between is heard of.
         self.retrail(&trails.unwrap_or_default());
         let Some(found) = stamps(wanted).await else { return };
+        found.iter().for_each(|(path, stamp)| self.tally.saw(path, *stamp));
         let names: Vec<Box<str>> = self.followers.keys().cloned().collect();
         for name in names {
             self.tell(&name, &found);

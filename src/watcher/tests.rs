@@ -35,7 +35,7 @@ impl Scene {
 
     async fn follow(&mut self, name: &str) -> Sight {
         let path = self.path(name);
-        let read = vec![(path.clone(), file::stamp(&path))];
+        let read = vec![(Kind::Credentials, path.clone(), file::stamp(&path))];
         self.watcher.follow(&mut self.feed, read).await
     }
 
@@ -133,7 +133,7 @@ async fn a_touched_file_with_the_same_content_is_no_change() {
 async fn a_change_between_reading_and_following_is_not_lost() {
     let mut scene = Scene::new();
     scene.write("credentials", "one");
-    let read = vec![(scene.path("credentials"), file::stamp(&scene.path("credentials")))];
+    let read = vec![(Kind::Credentials, scene.path("credentials"), file::stamp(&scene.path("credentials")))];
     scene.write("credentials", "two");
     let sight = scene.watcher.follow(&mut scene.feed, read).await;
     assert_eq!(sight.changed, Some(scene.path("credentials")));

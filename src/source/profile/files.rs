@@ -16,7 +16,7 @@ use super::ini::{Fault, Ini};
 use crate::cause;
 use crate::config::env::Env;
 use crate::failure::{Failure, FailureKind};
-use crate::file::{self, Stamp};
+use crate::file::{self, Kind, Stamp};
 use crate::report::Notes;
 use crate::source::paths;
 
@@ -64,8 +64,8 @@ impl Files {
         notes.variable("AWS_SHARED_CREDENTIALS_FILE", env.get("AWS_SHARED_CREDENTIALS_FILE"));
         let [config, credentials] = places(env);
         // Both are read before either is judged, so that both are watched.
-        let config = read(&config, within, notes).await;
-        let credentials = read(&credentials, within, notes).await;
+        let config = read(Kind::Config, &config, within, notes).await;
+        let credentials = read(Kind::Credentials, &credentials, within, notes).await;
         Ok(Self { config: config?.parse()?, credentials: credentials?.parse()? })
     }
 }
@@ -109,13 +109,13 @@ impl Taken {
 ///
 /// # Errors
 /// The deadline, and a file beyond all reason.
-pub async fn read(path: &Path, within: Duration, notes: &mut Notes) -> Result<Taken, Failure> {
+pub async fn read(kind: Kind, path: &Path, within: Duration, notes: &mut Notes) -> Result<Taken, Failure> {
     let (path, read) = (path.to_owned(), path.to_owned());
     let work = tokio::task::spawn_blocking(move || (read.is_file(), file::read(&read)));
     let Ok(Ok((regular, (stamp, content)))) = tokio::time::timeout(within, work).await else {
         return Err(late(&path, within));
     };
-    notes.file(&path, stamp);
+    notes.file(kind, &path, stamp);
     let (bytes, unreadable) = match content {
         Ok(bytes) => (regular.then(|| Zeroizing::new(bytes)), None),
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge && regular => {
@@ -182,9 +182,9 @@ mod tests {
 
     async fn taken(path: &Path) -> (Result<Taken, Failure>, Stamp) {
         let mut notes = Notes::default();
-        let taken = read(path, WITHIN, &mut notes).await;
+        let taken = read(Kind::Config, path, WITHIN, &mut notes).await;
         match notes.looked.as_slice() {
-            [Look::File { path: noted, stamp }] if noted == path => (taken, *stamp),
+            [Look::File { path: noted, stamp, .. }] if noted == path => (taken, *stamp),
             other => panic!("{other:?}"),
         }
     }

@@ -38,6 +38,8 @@ fn call(service: &'static str, operation: &'static str, url: &str) -> Call {
         code: None,
         request_id: None,
         error: None,
+        broke_at: None,
+        date: None,
     }
 }
 
@@ -242,6 +244,7 @@ fn standing() -> Standing {
         source: None,
         key_suffix: None,
         account: None,
+        role_arn: None,
         issued_at: None,
         expires_at: None,
         held: false,
