@@ -18,7 +18,7 @@ use crate::config::{self, Problem};
 use crate::event::{Event, Observe};
 use crate::report::{Peer, Process, Served};
 use crate::shutdown::Stage;
-use book::{Book, Key, What};
+use book::{Book, Prints, What};
 use file::File;
 use record::Record;
 
@@ -34,6 +34,7 @@ static NOBODY: Process = Process { pid: None, uid: None, exe: None };
 /// Writes the audit log. What costs time (finding out who asks, writing) is done on a thread of its own.
 pub struct Audit {
     clock: Clock,
+    prints: Prints,
     book: Arc<Mutex<Book>>,
     queue: Arc<Queue<Work>>,
 }
@@ -88,22 +89,22 @@ pub(super) fn observer(settings: &config::Telemetry, clock: &Clock) -> Option<Ar
 impl Audit {
     fn new(paper: Paper, clock: &Clock) -> io::Result<Self> {
         let book = Arc::new(Mutex::new(Book::new(clock.now())));
-        let mut desk = Desk { book: Arc::clone(&book), clock: clock.clone(), paper };
+        let prints = Prints::default();
+        let mut desk = Desk { prints: prints.clone(), book: Arc::clone(&book), clock: clock.clone(), paper };
         let queue = Queue::start("audit", MOST_WAITING, move |item| desk.take(item))?;
-        Ok(Self { clock: clock.clone(), book, queue })
+        Ok(Self { clock: clock.clone(), prints, book, queue })
     }
 
     fn asked(&self, served: &Served<'_>, peer: &Arc<Peer>) {
-        let (now, mut what) = (self.clock.now(), What::of(served));
+        let (now, what) = (self.clock.now(), self.prints.what(served));
         let known = peer.known();
         // Faster than anybody could be looked for: told apart by address alone.
         let hurried = known.is_none() && self.queue.is_crowded();
         if let Some(process) = known.or_else(|| hurried.then_some(&NOBODY)) {
-            let key = Key::new(process, peer, what);
-            if lock(&self.book).repeats(&key, now) {
+            let key = self.prints.key(process, peer, what);
+            if lock(&self.book).repeats(key, now) {
                 return;
             }
-            what = key.what;
         }
         let record = Record::new(served, peer, now);
         let asked = Asked { record, what, peer: Arc::clone(peer), hurried };
@@ -142,6 +143,7 @@ impl fmt::Debug for Audit {
 
 /// Where the thread sits.
 struct Desk {
+    prints: Prints,
     book: Arc<Mutex<Book>>,
     clock: Clock,
     paper: Paper,
@@ -172,7 +174,7 @@ impl Desk {
 
     fn enter(&self, asked: Asked) -> Vec<Record> {
         let process = if asked.hurried { &NOBODY } else { asked.peer.process() };
-        let key = Key::new(process, &asked.peer, asked.what);
+        let key = self.prints.key(process, &asked.peer, asked.what);
         let record = asked.record.by(process);
         let now = self.clock.now();
         lock(&self.book).enter(key, record, now)
