@@ -15,7 +15,7 @@ pub(super) fn listener(address: SocketAddr) -> Option<Owner> {
         let same = ip == ours || ip.is_unspecified() || ours.is_unspecified();
         socket.state == LISTEN && socket.local.port() == address.port() && same
     };
-    let sockets: Vec<Socket> = sockets(fits);
+    let sockets = sockets(address.port(), fits);
     let pid = holder(&sockets)?;
     Some(Owner { pid, name: short_name(pid).unwrap_or_default() })
 }
@@ -25,7 +25,7 @@ pub(super) fn client(peer: &Peer) -> Process {
     let (theirs, ours) = (canonical(peer.remote), canonical(peer.local));
     // A socket that nobody holds any more has no number, and its user is not told either.
     let fits = |socket: &Socket| socket.local == theirs && socket.remote == ours && socket.inode != "0";
-    let sockets = sockets(fits);
+    let sockets = sockets(theirs.port(), fits);
     let uid = sockets.first().map(|socket| socket.uid);
     let pid = holder(&sockets);
     Process { pid, uid, exe: pid.and_then(program).map(Arc::from) }
@@ -51,10 +51,17 @@ impl Socket {
     }
 }
 
-fn sockets(fits: impl Fn(&Socket) -> bool) -> Vec<Socket> {
+/// The sockets of that port which fit.
+fn sockets(port: u16, fits: impl Fn(&Socket) -> bool) -> Vec<Socket> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let read = tables.iter().filter_map(|table| fs::read_to_string(table).ok());
-    read.flat_map(|text| text.lines().filter_map(Socket::read).filter(&fits).collect::<Vec<_>>()).collect()
+    // There may be thousands: only those that can fit are taken apart.
+    let port = format!(":{port:04X} ");
+    let of = |text: String| {
+        let lines = text.lines().filter(|line| line.contains(&port));
+        lines.filter_map(Socket::read).filter(&fits).collect::<Vec<_>>()
+    };
+    read.flat_map(of).collect()
 }
 
 fn address(text: &str) -> Option<SocketAddr> {

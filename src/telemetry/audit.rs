@@ -6,6 +6,7 @@ mod record;
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub use record::FIELDS;
 
 /// Requests that may wait to be looked into.
 const MOST_WAITING: usize = 1024;
+/// Beyond so many, nobody is looked for: a look takes milliseconds.
+const CROWD: usize = 64;
 /// How long the end of the process may wait for what is still to be written.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
 /// Somebody who is not looked for.
@@ -36,6 +39,8 @@ pub struct Audit {
     clock: Clock,
     prints: Prints,
     book: Arc<Mutex<Book>>,
+    /// Set when the process ends: then nobody is looked for any more.
+    ending: Arc<AtomicBool>,
     queue: Arc<Queue<Work>>,
 }
 
@@ -89,17 +94,23 @@ pub(super) fn observer(settings: &config::Telemetry, clock: &Clock) -> Option<Ar
 impl Audit {
     fn new(paper: Paper, clock: &Clock) -> io::Result<Self> {
         let book = Arc::new(Mutex::new(Book::new(clock.now())));
-        let prints = Prints::default();
-        let mut desk = Desk { prints: prints.clone(), book: Arc::clone(&book), clock: clock.clone(), paper };
+        let (prints, ending) = (Prints::default(), Arc::new(AtomicBool::new(false)));
+        let mut desk = Desk {
+            prints: prints.clone(),
+            book: Arc::clone(&book),
+            ending: Arc::clone(&ending),
+            clock: clock.clone(),
+            paper,
+        };
         let queue = Queue::start("audit", MOST_WAITING, move |item| desk.take(item))?;
-        Ok(Self { clock: clock.clone(), prints, book, queue })
+        Ok(Self { clock: clock.clone(), prints, book, ending, queue })
     }
 
     fn asked(&self, served: &Served<'_>, peer: &Arc<Peer>) {
         let (now, what) = (self.clock.now(), self.prints.what(served));
         let known = peer.known();
         // Faster than anybody could be looked for: told apart by address alone.
-        let hurried = known.is_none() && self.queue.is_crowded();
+        let hurried = known.is_none() && self.queue.waiting() > CROWD;
         if let Some(process) = known.or_else(|| hurried.then_some(&NOBODY)) {
             let key = self.prints.key(process, peer, what);
             if lock(&self.book).repeats(key, now) {
@@ -123,6 +134,7 @@ impl Observe for Audit {
                 }
             }
             Event::Draining(Stage::Flushing) => {
+                self.ending.store(true, Ordering::Relaxed);
                 self.queue.push(Work::Close);
                 self.queue.drain(LAST_PATIENCE);
             }
@@ -145,6 +157,7 @@ impl fmt::Debug for Audit {
 struct Desk {
     prints: Prints,
     book: Arc<Mutex<Book>>,
+    ending: Arc<AtomicBool>,
     clock: Clock,
     paper: Paper,
 }
@@ -173,7 +186,12 @@ impl Desk {
     }
 
     fn enter(&self, asked: Asked) -> Vec<Record> {
-        let process = if asked.hurried { &NOBODY } else { asked.peer.process() };
+        let hurried = asked.hurried || self.ending.load(Ordering::Relaxed);
+        let process = match asked.peer.known() {
+            None if hurried => &NOBODY,
+            Some(process) => process,
+            None => asked.peer.process(),
+        };
         let key = self.prints.key(process, &asked.peer, asked.what);
         let record = asked.record.by(process);
         let now = self.clock.now();
