@@ -272,8 +272,10 @@ impl Door {
 /// Begins to find out who is there, beside the request: afterwards they may be gone. One look at a time; whoever comes
 /// meanwhile is looked at when it is needed.
 fn meet(looks: &Arc<Semaphore>, stream: &TcpStream, remote: SocketAddr) -> Option<Arc<Peer>> {
-    let peer = Arc::new(Peer::new(remote, stream.local_addr().ok()?, peer::client));
-    if let Ok(place) = Arc::clone(looks).try_acquire_owned() {
+    let peer = Arc::new(peer::of(remote, stream.local_addr().ok()?));
+    if peer.known().is_none()
+        && let Ok(place) = Arc::clone(looks).try_acquire_owned()
+    {
         let peer = Arc::clone(&peer);
         tokio::task::spawn_blocking(move || {
             peer.process();

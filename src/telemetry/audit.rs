@@ -46,7 +46,9 @@ pub struct Audit {
 
 /// What the thread is handed.
 enum Work {
-    Asked(Box<Asked>),
+    /// Somebody who has to be looked for first.
+    Find(Box<Asked>),
+    Write(Vec<Record>),
     /// Nothing more will be asked: what was counted and not yet said is due.
     Close,
 }
@@ -56,8 +58,6 @@ struct Asked {
     record: Record,
     what: What,
     peer: Arc<Peer>,
-    /// Whether there is no time to find out who it is.
-    hurried: bool,
 }
 
 /// Whether what the configuration asks for can be written. The file is made if it is not there.
@@ -111,15 +111,18 @@ impl Audit {
         let known = peer.known();
         // Faster than anybody could be looked for: told apart by address alone.
         let hurried = known.is_none() && self.queue.waiting() > CROWD;
-        if let Some(process) = known.or_else(|| hurried.then_some(&NOBODY)) {
-            let key = self.prints.key(process, peer, what);
-            if lock(&self.book).repeats(key, now) {
+        let record = || Record::new(served, peer, now);
+        let work = if let Some(process) = known.or_else(|| hurried.then_some(&NOBODY)) {
+            let (key, mut book) = (self.prints.key(process, peer, what), lock(&self.book));
+            if book.repeats(key, now) {
                 return;
             }
-        }
-        let record = Record::new(served, peer, now);
-        let asked = Asked { record, what, peer: Arc::clone(peer), hurried };
-        if !self.queue.push(Work::Asked(Box::new(asked))) {
+            // Entered here, so that what comes next is a repeat already.
+            Work::Write(book.enter(key, record().by(process), now))
+        } else {
+            Work::Find(Box::new(Asked { record: record(), what, peer: Arc::clone(peer) }))
+        };
+        if !self.queue.push(work) {
             losses::AUDIT.add(1);
         }
     }
@@ -170,7 +173,8 @@ enum Paper {
 impl Desk {
     fn take(&mut self, item: Item<Work>) {
         let due = match item {
-            Item::One(Work::Asked(asked)) => self.enter(*asked),
+            Item::One(Work::Find(asked)) => self.find(*asked),
+            Item::One(Work::Write(due)) => due,
             Item::One(Work::Close) => lock(&self.book).close(),
             Item::Lost(lost) => {
                 warn!(target: AUDIT, lost, "audit records were lost: they could not be written fast enough");
@@ -185,12 +189,10 @@ impl Desk {
         }
     }
 
-    fn enter(&self, asked: Asked) -> Vec<Record> {
-        let hurried = asked.hurried || self.ending.load(Ordering::Relaxed);
+    fn find(&self, asked: Asked) -> Vec<Record> {
         let process = match asked.peer.known() {
-            None if hurried => &NOBODY,
-            Some(process) => process,
-            None => asked.peer.process(),
+            None if self.ending.load(Ordering::Relaxed) => &NOBODY,
+            _ => asked.peer.process(),
         };
         let key = self.prints.key(process, &asked.peer, asked.what);
         let record = asked.record.by(process);
