@@ -21,3 +21,4 @@ mod network;
 mod parity;
 mod sdk;
 mod support;
+mod traces;
