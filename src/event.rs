@@ -80,6 +80,11 @@ pub enum Event<'a> {
 pub trait Observe: Send + Sync {
     /// Takes note of an event.
     fn observe(&self, event: &Event<'_>);
+
+    /// Whether it looks at who asks: finding that out costs something.
+    fn looks_at_peers(&self) -> bool {
+        false
+    }
 }
 
 /// Observers, told in order.
@@ -105,5 +110,9 @@ impl Observe for Observers {
         for observer in &self.0 {
             observer.observe(event);
         }
+    }
+
+    fn looks_at_peers(&self) -> bool {
+        self.0.iter().any(|observer| observer.looks_at_peers())
     }
 }

@@ -15,7 +15,7 @@ use super::telling::{Telling, exit_of};
 use super::walk::Subject;
 use super::{Scene, start_failed};
 use crate::agent::{self, Agent, Options, StartError};
-use crate::config::{Auth, Config, Listen, LogLevel, Startup};
+use crate::config::{Audit, Auth, Config, Listen, LogLevel, Startup};
 use crate::credentials::SourceKind;
 use crate::keeper::{Handle, Snapshot};
 use crate::server::status::{Explanation, FailureStatus};
@@ -69,6 +69,8 @@ fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Age
     config.startup = Startup { deadline: None };
     // stderr belongs to the command: only what it will suffer from is said.
     config.telemetry.log_level = LogLevel::Error;
+    // Nor is its audit log the service's.
+    config.telemetry.audit = Audit::Off;
     config.refresh.process_timeout = subject.process_timeout().unwrap_or(FOR_EVER);
     for role in &mut config.roles {
         role.tokens.clear();

@@ -37,6 +37,7 @@ pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Re
         config
     };
     let config = level(flags.apply(&loaded)?);
+    telemetry::audit::check(&config.telemetry)?;
     telemetry::logs::install(&config.telemetry, &scene.env, &scene.clock, scene.terminal.err.is_on());
     let (named, env) = (scene.global.config.clone(), scene.env.clone());
     let reread = move || Ok(level(flags.apply(&load(named.as_deref(), &env)?)?));

@@ -1,5 +1,6 @@
 //! What a walk of the chain did: plain data, finished when the walk is. Everything that explains reads this.
 
+mod peer;
 mod standing;
 mod trace;
 
@@ -12,6 +13,7 @@ use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::failure::{Failure, FailureKind};
 use crate::file::{Kind, Stamp};
 
+pub use peer::{Peer, Process};
 pub use standing::{CacheUse, Served, Standing, Verdict};
 pub use trace::{SpanId, TraceId, Traceparent};
 

@@ -1,10 +1,11 @@
 //! What became of a walk's answer, where a role stands after it, and what a client was told.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hyper::header::{self, HeaderMap};
 
-use super::{TraceId, Traceparent};
+use super::{Peer, TraceId, Traceparent};
 use crate::cause::Cause;
 use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::failure::Failure;
@@ -94,6 +95,10 @@ pub struct Served<'a> {
     pub left: Option<Duration>,
     /// What was handed out.
     pub credentials: Option<&'a Credentials>,
+    /// Where that came from.
+    pub source: Option<SourceKind>,
+    /// Who asked, on the credentials listener and if an observer looks at that.
+    pub peer: Option<&'a Arc<Peer>>,
     /// Why there were no credentials, and the walk that says so.
     pub failure: Option<(&'static Cause, Option<TraceId>)>,
     /// Verb.

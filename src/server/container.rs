@@ -97,6 +97,7 @@ fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, c
     let reply = if let Some(usable) = role_now.usable(now) {
         facts.left = usable.expires.duration_since(now).ok();
         facts.credentials = Some(&usable.held.credentials);
+        facts.source = Some(usable.held.source);
         let past = !usable.lasting && usable.held.credentials.expires_at.is_some();
         let fresh = if came.waited { CacheUse::Miss } else { CacheUse::Hit };
         facts.cache = Some(if past { CacheUse::Stale } else { fresh });

@@ -19,11 +19,13 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::peer;
 use super::pulse::{Felt, Pulse};
 use super::reply::Reply;
 use super::{Shared, admin, container};
 use crate::config::Listen;
 use crate::event::{Event, Observe, Observers};
+use crate::report::Peer;
 use crate::shutdown::Shutdown;
 
 /// Connections to the credentials listeners, in all (contract 3).
@@ -110,7 +112,7 @@ fn bind_one(address: SocketAddr, ttl: Option<u32>) -> Result<(TcpListener, Socke
     });
     tried.map_err(|error| {
         let taken = error.kind() == io::ErrorKind::AddrInUse;
-        let owner = if taken { owner::of(address) } else { None };
+        let owner = if taken { peer::listener(address) } else { None };
         BindError { address, error, owner }
     })
 }
@@ -138,14 +140,14 @@ fn open(address: SocketAddr, ttl: Option<u32>) -> io::Result<TcpListener> {
 impl Bound {
     /// Serves until `Shutdown.closing`; then requests in flight are finished and idle connections closed.
     pub fn serve(self, shared: &Arc<Shared>, shutdown: &Shutdown) {
-        let door = Door::new(MOST_CONNECTIONS, shared, shutdown);
+        let door = Arc::new(Door::new(MOST_CONNECTIONS, shared, shutdown).looking());
         for listener in self.credentials {
             let service = container::Endpoint::new(Arc::clone(shared));
             let accept = Arc::clone(&door).accept(listener, service);
             shutdown.spawn("credentials listener", shutdown.closing.clone(), accept);
         }
         if let Some(listener) = self.admin {
-            let door = Door::new(MOST_ADMIN_CONNECTIONS, shared, shutdown);
+            let door = Arc::new(Door::new(MOST_ADMIN_CONNECTIONS, shared, shutdown));
             let near = self.admin_at.is_some_and(|at| at.ip().is_loopback());
             let service = admin::Endpoint::new(Arc::clone(shared), near, shutdown.closing.clone());
             shutdown.spawn("admin listener", shutdown.closing.clone(), door.accept(listener, service));
@@ -170,42 +172,52 @@ impl<S> Answers for S where
 struct Door {
     room: Arc<Semaphore>,
     explained: Arc<Semaphore>,
+    /// For looking at who is at the other end, if an observer wants to know.
+    looks: Option<Arc<Semaphore>>,
     observers: Observers,
     shutdown: Shutdown,
     http: http1::Builder,
 }
 
 impl Door {
-    fn new(most: usize, shared: &Shared, shutdown: &Shutdown) -> Arc<Self> {
+    fn new(most: usize, shared: &Shared, shutdown: &Shutdown) -> Self {
         let mut http = http1::Builder::new();
         // `Pulse` does what the timeout would, without a timer made anew for each request.
         http.header_read_timeout(None)
             .max_header_size(LARGEST_HEAD)
             .max_buf_size(2 * LARGEST_HEAD)
             .half_close(false);
-        Arc::new(Self {
+        Self {
             room: Arc::new(Semaphore::new(most)),
             explained: Arc::new(Semaphore::new(MOST_EXPLAINED)),
+            looks: None,
             observers: shared.observers.clone(),
             shutdown: shutdown.clone(),
             http,
-        })
+        }
+    }
+
+    /// Looks at who comes, if an observer does.
+    fn looking(mut self) -> Self {
+        self.looks = self.observers.looks_at_peers().then(|| Arc::new(Semaphore::new(1)));
+        self
     }
 
     async fn accept<S: Answers + Clone>(self: Arc<Self>, listener: TcpListener, service: S) {
         loop {
             match listener.accept().await {
-                Ok((stream, _peer)) => self.admit(stream, service.clone()),
+                Ok((stream, remote)) => self.admit(stream, remote, service.clone()),
                 Err(error) if of_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(BREATH).await,
             }
         }
     }
 
-    fn admit<S: Answers>(self: &Arc<Self>, stream: TcpStream, service: S) {
+    fn admit<S: Answers>(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr, service: S) {
         match Arc::clone(&self.room).try_acquire_owned() {
             Ok(place) => {
-                self.shutdown.spawn_short(Arc::clone(self).converse(stream, service, place));
+                let peer = self.looks.as_ref().and_then(|looks| meet(looks, &stream, remote));
+                self.shutdown.spawn_short(Arc::clone(self).converse(stream, peer, service, place));
             }
             Err(_) => self.turn_away(stream),
         }
@@ -214,11 +226,12 @@ impl Door {
     async fn converse<S: Answers>(
         self: Arc<Self>,
         stream: TcpStream,
+        peer: Option<Arc<Peer>>,
         service: S,
         _place: OwnedSemaphorePermit,
     ) {
         let pulse = Arc::new(Pulse::new(Instant::now()));
-        let service = Felt { service, pulse: Arc::clone(&pulse) };
+        let service = Felt { service, pulse: Arc::clone(&pulse), peer };
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             biased;
@@ -243,6 +256,20 @@ impl Door {
             });
         }
     }
+}
+
+/// Begins to find out who is there, beside the request: afterwards they may be gone. One look at a time; whoever comes
+/// meanwhile is looked at when it is needed.
+fn meet(looks: &Arc<Semaphore>, stream: &TcpStream, remote: SocketAddr) -> Option<Arc<Peer>> {
+    let peer = Arc::new(Peer::new(remote, stream.local_addr().ok()?, peer::client));
+    if let Ok(place) = Arc::clone(looks).try_acquire_owned() {
+        let peer = Arc::clone(&peer);
+        tokio::task::spawn_blocking(move || {
+            peer.process();
+            drop(place);
+        });
+    }
+    Some(peer)
 }
 
 async fn say_full(mut stream: TcpStream) -> io::Result<()> {
@@ -288,81 +315,6 @@ mod tests {
         match std::net::TcpListener::bind("[::1]:0") {
             Ok(_) => assert_eq!(SockRef::from(&socket("::")).unicast_hops_v6().unwrap(), 1),
             Err(error) => eprintln!("skipped: no IPv6 here: {error}"),
-        }
-    }
-}
-
-/// Finds who listens on an address, in `/proc`.
-mod owner {
-    use std::fs;
-    use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-
-    use super::Owner;
-
-    pub(super) fn of(address: SocketAddr) -> Option<Owner> {
-        let inodes = listening(address);
-        let processes = fs::read_dir("/proc").ok()?.flatten();
-        let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let pid = pids.find(|pid| holds(*pid, &inodes))?;
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        Some(Owner { pid, name: name.trim().to_owned() })
-    }
-
-    fn listening(address: SocketAddr) -> Vec<String> {
-        let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-        let read = tables.iter().filter_map(|table| fs::read_to_string(table).ok());
-        read.flat_map(|text| text.lines().filter_map(|line| inode(line, address)).collect::<Vec<_>>())
-            .collect()
-    }
-
-    /// The socket of a line of the kernel's table, if it listens on that address or on all.
-    fn inode(line: &str, address: SocketAddr) -> Option<String> {
-        const LISTEN: &str = "0A";
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-        let (ip, port) = local.split_once(':')?;
-        let same_port = u16::from_str_radix(port, 16).ok()? == address.port();
-        let ip = ip_of(ip)?;
-        let same = ip == address.ip() || ip.is_unspecified() || address.ip().is_unspecified();
-        (*state == LISTEN && same_port && same).then(|| format!("socket:[{inode}]"))
-    }
-
-    /// The kernel prints each word of an address as the machine's own number.
-    fn ip_of(hex: &str) -> Option<IpAddr> {
-        let words: Vec<u32> = (0..hex.len() / 8)
-            .map(|word| u32::from_str_radix(hex.get(word * 8..word * 8 + 8)?, 16).ok())
-            .collect::<Option<_>>()?;
-        match *words.as_slice() {
-            [v4] => Some(IpAddr::from(v4.to_ne_bytes())),
-            [a, b, c, d] => {
-                let mut bytes = [0; 16];
-                for (place, word) in bytes.chunks_exact_mut(4).zip([a, b, c, d]) {
-                    place.copy_from_slice(&word.to_ne_bytes());
-                }
-                Some(IpAddr::from(Ipv6Addr::from(bytes)))
-            }
-            _ => None,
-        }
-    }
-
-    fn holds(pid: u32, inodes: &[String]) -> bool {
-        let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-        let links = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        links.into_iter().any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn an_address_in_the_kernels_table_is_read_back() {
-            if cfg!(target_endian = "little") {
-                assert_eq!(ip_of("0100007F"), Some(IpAddr::from([127, 0, 0, 1])));
-                let one = ip_of("00000000000000000000000001000000");
-                assert_eq!(one, Some(IpAddr::from(Ipv6Addr::LOCALHOST)));
-            }
-            assert_eq!(ip_of("0100"), None);
         }
     }
 }

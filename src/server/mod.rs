@@ -9,6 +9,7 @@ mod container;
 pub mod explain;
 mod host;
 mod listen;
+mod peer;
 mod pulse;
 mod reply;
 pub mod status;
@@ -33,9 +34,9 @@ use tokio::time::Instant;
 use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::config::Problem;
-use crate::credentials::{Credentials, RoleName};
+use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::event::{Event, Observe, Observers};
-use crate::report::{CacheUse, Served, TraceId};
+use crate::report::{CacheUse, Peer, Served, TraceId};
 use crate::roster::{Entry, Roster};
 use crate::telemetry::{Render, Shown};
 
@@ -126,7 +127,7 @@ impl Shared {
         begun: Instant,
         facts: Facts<'_>,
     ) {
-        let Facts { role, refused, cache, left, credentials, failure } = facts;
+        let Facts { role, refused, cache, left, credentials, source, failure } = facts;
         self.observers.observe(&Event::Served(&Served {
             handler,
             role,
@@ -136,6 +137,8 @@ impl Shared {
             cache,
             left,
             credentials,
+            source,
+            peer: head.extensions.get::<Arc<Peer>>(),
             failure,
             method: head.method.as_str(),
             headers: &head.headers,
@@ -163,5 +166,6 @@ struct Facts<'a> {
     cache: Option<CacheUse>,
     left: Option<Duration>,
     credentials: Option<&'a Credentials>,
+    source: Option<SourceKind>,
     failure: Option<(&'static Cause, Option<TraceId>)>,
 }

@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::report::{Resolution, Served, Standing, Verdict};
 use crate::shutdown::Stage;
 
-pub(super) use line::Line;
+pub(super) use line::{Line, tame};
 pub use outlet::{finish, install};
 #[cfg(test)]
 pub(super) use scribe::Scribe;

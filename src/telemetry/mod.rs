@@ -1,5 +1,6 @@
 //! Turns events into metrics and log lines: the only place that knows either.
 
+pub mod audit;
 mod exposition;
 mod family;
 pub mod journal;
@@ -59,11 +60,13 @@ pub fn build(settings: &config::Telemetry, env: &Env, clock: Clock) -> Telemetry
         Some(traces) => Arc::new(move |trace| traces.shown(trace)),
         None => Arc::new(|trace| trace),
     };
+    let audit = audit::observer(settings, &clock);
     let metrics = Arc::new(Metrics::new(settings, clock, tally, Arc::clone(&shown)));
     // Traces come first: what the others show of a walk depends on what is exported of it.
     let mut all: Vec<Arc<dyn Observe>> =
         traces.into_iter().map(|traces| traces as Arc<dyn Observe>).collect();
     all.extend([Arc::clone(&metrics) as Arc<dyn Observe>, Arc::new(Logs::default())]);
+    all.extend(audit);
     let render: Render = Arc::new(move |open, now| metrics.render(open, now));
     Telemetry { observers: Observers::new(all), render, shown, exporter }
 }

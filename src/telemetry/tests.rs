@@ -122,6 +122,8 @@ pub(super) fn served(role: Option<&str>, status: u16, refused: &'static str) -> 
         cache: None,
         left,
         credentials: None,
+        source: None,
+        peer: None,
         failure: None,
         method: "GET",
         headers: &HEADERS,

@@ -97,7 +97,7 @@ fn plain(value: &str) -> bool {
 }
 
 /// Adds text that may come from elsewhere: it must not steer a terminal or look like a line of its own.
-fn tame(to: &mut String, text: &str) {
+pub(in crate::telemetry) fn tame(to: &mut String, text: &str) {
     for c in text.chars() {
         if c.is_control() { to.extend(c.escape_default()) } else { to.push(c) }
     }

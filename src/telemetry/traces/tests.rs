@@ -317,6 +317,8 @@ async fn a_refused_request_is_a_span_of_its_callers_trace() {
             .map(|(name, value)| (name.parse::<hyper::header::HeaderName>().unwrap(), value.parse().unwrap()))
             .collect();
         traces.observe(&Event::Served(&Served {
+            peer: None,
+            source: None,
             handler: "credentials",
             role: RoleName::parse("app"),
             status: 503,

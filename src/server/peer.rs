@@ -1,0 +1,179 @@
+//! Finds out from the kernel's tables which process is at the other end of a connection, or listens on an address.
+
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use super::Owner;
+use crate::report::{Peer, Process};
+
+/// Who listens on an address, or on all addresses with that port.
+pub(super) fn listener(address: SocketAddr) -> Option<Owner> {
+    const LISTEN: &str = "0A";
+    let fits = |socket: &Socket| {
+        let (ip, ours) = (socket.local.ip(), address.ip());
+        let same = ip == ours || ip.is_unspecified() || ours.is_unspecified();
+        socket.state == LISTEN && socket.local.port() == address.port() && same
+    };
+    let sockets: Vec<Socket> = sockets(fits);
+    let pid = holder(&sockets)?;
+    Some(Owner { pid, name: short_name(pid).unwrap_or_default() })
+}
+
+/// The process that opened a connection to us, as far as this machine knows it and we may see it.
+pub(super) fn client(peer: &Peer) -> Process {
+    let (theirs, ours) = (canonical(peer.remote), canonical(peer.local));
+    // A socket that nobody holds any more has no number, and its user is not told either.
+    let fits = |socket: &Socket| socket.local == theirs && socket.remote == ours && socket.inode != "0";
+    let sockets = sockets(fits);
+    let uid = sockets.first().map(|socket| socket.uid);
+    let pid = holder(&sockets);
+    Process { pid, uid, exe: pid.and_then(program).map(Arc::from) }
+}
+
+/// A line of the kernel's table of sockets.
+#[derive(Debug, PartialEq, Eq)]
+struct Socket {
+    local: SocketAddr,
+    remote: SocketAddr,
+    state: String,
+    uid: u32,
+    inode: String,
+}
+
+impl Socket {
+    fn read(line: &str) -> Option<Self> {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let field = |at: usize| fields.get(at).copied();
+        let (local, remote) = (address(field(1)?)?, address(field(2)?)?);
+        let (state, inode) = (field(3)?.to_owned(), field(9)?.to_owned());
+        Some(Self { local, remote, state, uid: field(7)?.parse().ok()?, inode })
+    }
+}
+
+fn sockets(fits: impl Fn(&Socket) -> bool) -> Vec<Socket> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    let read = tables.iter().filter_map(|table| fs::read_to_string(table).ok());
+    read.flat_map(|text| text.lines().filter_map(Socket::read).filter(&fits).collect::<Vec<_>>()).collect()
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    Some(canonical(SocketAddr::new(ip_of(ip)?, port)))
+}
+
+/// An IPv4 address that a socket of both kinds has is that address.
+fn canonical(at: SocketAddr) -> SocketAddr {
+    SocketAddr::new(at.ip().to_canonical(), at.port())
+}
+
+/// The kernel prints each word of an address as the machine's own number.
+fn ip_of(hex: &str) -> Option<IpAddr> {
+    let words: Vec<u32> = (0..hex.len() / 8)
+        .map(|word| u32::from_str_radix(hex.get(word * 8..word * 8 + 8)?, 16).ok())
+        .collect::<Option<_>>()?;
+    match *words.as_slice() {
+        [v4] => Some(IpAddr::from(v4.to_ne_bytes())),
+        [a, b, c, d] => {
+            let mut bytes = [0; 16];
+            for (place, word) in bytes.chunks_exact_mut(4).zip([a, b, c, d]) {
+                place.copy_from_slice(&word.to_ne_bytes());
+            }
+            Some(IpAddr::from(Ipv6Addr::from(bytes)))
+        }
+        _ => None,
+    }
+}
+
+/// The first process that holds one of these sockets, among those that we may look into.
+fn holder(sockets: &[Socket]) -> Option<u32> {
+    if sockets.is_empty() {
+        return None;
+    }
+    let links: Vec<String> = sockets.iter().map(|socket| format!("socket:[{}]", socket.inode)).collect();
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.find(|pid| holds(*pid, &links))
+}
+
+fn holds(pid: u32, links: &[String]) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    let open = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    open.into_iter().any(|link| links.iter().any(|wanted| link.as_os_str() == wanted.as_str()))
+}
+
+fn program(pid: u32) -> Option<String> {
+    let path = fs::read_link(format!("/proc/{pid}/exe")).ok();
+    path.map(|path| path.to_string_lossy().into_owned()).or_else(|| short_name(pid))
+}
+
+fn short_name(pid: u32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn an_address_in_the_kernels_table_is_read_back() {
+        if cfg!(target_endian = "little") {
+            assert_eq!(ip_of("0100007F"), Some(IpAddr::from([127, 0, 0, 1])));
+            let one = ip_of("00000000000000000000000001000000");
+            assert_eq!(one, Some(IpAddr::from(Ipv6Addr::LOCALHOST)));
+            let mapped = address("0000000000000000FFFF00000100007F:0050");
+            assert_eq!(mapped, Some(SocketAddr::from(([127, 0, 0, 1], 80))));
+        }
+        assert_eq!(ip_of("0100"), None);
+    }
+
+    /// Both ends of a connection in this process; the server listens on `at`, the client calls `to`.
+    fn connected(at: &str, to: &str) -> (TcpStream, Peer) {
+        let listener = TcpListener::bind((at, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let near = TcpStream::connect((to, port)).unwrap();
+        let (far, remote) = listener.accept().unwrap();
+        let peer = Peer::new(remote, far.local_addr().unwrap(), client);
+        drop(far);
+        (near, peer)
+    }
+
+    #[test]
+    fn the_client_of_a_connection_is_known_by_process_user_and_program() {
+        let mut ways = vec![("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")];
+        if TcpListener::bind("[::1]:0").is_ok() {
+            ways.extend([("::1", "::1"), ("::", "127.0.0.1")]);
+        } else {
+            eprintln!("skipped: no IPv6 here");
+        }
+        for (at, to) in ways {
+            let (_near, peer) = connected(at, to);
+            assert_eq!(peer.known(), None);
+            let process = peer.process();
+            let exe = std::env::current_exe().unwrap().display().to_string();
+            let uid = nix::unistd::Uid::current().as_raw();
+            assert_eq!((process.pid, process.uid), (Some(std::process::id()), Some(uid)), "{at} {to}");
+            assert_eq!(process.exe.as_deref(), Some(exe.as_str()));
+            assert_eq!(peer.known(), Some(process));
+        }
+    }
+
+    #[test]
+    fn a_client_that_is_gone_is_nobody() {
+        let (near, peer) = connected("127.0.0.1", "127.0.0.1");
+        drop(near);
+        assert_eq!(peer.process(), &Process::default());
+    }
+
+    #[test]
+    fn whoever_listens_is_known() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let found = super::listener(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(found.pid, std::process::id());
+        assert!(!found.name.is_empty());
+    }
+}

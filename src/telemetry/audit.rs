@@ -1,0 +1,182 @@
+//! Writes down who got credentials and who was refused: each once, repeats counted.
+
+mod book;
+mod file;
+mod record;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::logs::{AUDIT, losses};
+use super::queue::{Item, Queue};
+use crate::clock::Clock;
+use crate::config::{self, Problem};
+use crate::event::{Event, Observe};
+use crate::report::{Peer, Process, Served};
+use crate::shutdown::Stage;
+use book::{Book, Key, What};
+use file::File;
+use record::Record;
+
+/// Requests that may wait to be looked into.
+const MOST_WAITING: usize = 1024;
+/// How long the end of the process may wait for what is still to be written.
+const LAST_PATIENCE: Duration = Duration::from_millis(500);
+/// Somebody who is not looked for.
+static NOBODY: Process = Process { pid: None, uid: None, exe: None };
+
+/// Writes the audit log. What costs time (finding out who asks, writing) is done on a thread of its own.
+pub struct Audit {
+    clock: Clock,
+    book: Arc<Mutex<Book>>,
+    queue: Arc<Queue<Work>>,
+}
+
+/// What the thread is handed.
+enum Work {
+    Asked(Box<Asked>),
+    /// Nothing more will be asked: what was counted and not yet said is due.
+    Close,
+}
+
+/// A request that may have to be written down.
+struct Asked {
+    record: Record,
+    what: What,
+    peer: Arc<Peer>,
+    /// Whether there is no time to find out who it is.
+    hurried: bool,
+}
+
+/// Whether what the configuration asks for can be written. The file is made if it is not there.
+///
+/// # Errors
+/// It cannot, and why.
+pub fn check(settings: &config::Telemetry) -> Result<(), Vec<Problem>> {
+    let config::Audit::File(path) = &settings.audit else { return Ok(()) };
+    file::open(path).map(|_| ()).map_err(|error| {
+        vec![Problem {
+            at: "telemetry.audit".to_owned(),
+            is: format!("\"{}\": {error}", path.display()),
+            want: "a file that this user can make and write, \"on\" or \"off\"".to_owned(),
+        }]
+    })
+}
+
+/// The audit log, if there is to be one.
+pub(super) fn observer(settings: &config::Telemetry, clock: &Clock) -> Option<Arc<dyn Observe>> {
+    let paper = match &settings.audit {
+        config::Audit::Off => return None,
+        config::Audit::On => Paper::Log,
+        config::Audit::File(path) => Paper::File(File::new(path)),
+    };
+    match Audit::new(paper, clock) {
+        Ok(audit) => Some(Arc::new(audit)),
+        Err(error) => {
+            warn!(target: AUDIT, %error, "there is no audit log: the system has no thread for it");
+            None
+        }
+    }
+}
+
+impl Audit {
+    fn new(paper: Paper, clock: &Clock) -> io::Result<Self> {
+        let book = Arc::new(Mutex::new(Book::new(clock.now())));
+        let mut desk = Desk { book: Arc::clone(&book), clock: clock.clone(), paper };
+        let queue = Queue::start("audit", MOST_WAITING, move |item| desk.take(item))?;
+        Ok(Self { clock: clock.clone(), book, queue })
+    }
+
+    fn asked(&self, served: &Served<'_>, peer: &Arc<Peer>) {
+        let (now, mut what) = (self.clock.now(), What::of(served));
+        let known = peer.known();
+        // Faster than anybody could be looked for: told apart by address alone.
+        let hurried = known.is_none() && self.queue.is_crowded();
+        if let Some(process) = known.or_else(|| hurried.then_some(&NOBODY)) {
+            let key = Key::new(process, peer, what);
+            if lock(&self.book).repeats(&key, now) {
+                return;
+            }
+            what = key.what;
+        }
+        let record = Record::new(served, peer, now);
+        let asked = Asked { record, what, peer: Arc::clone(peer), hurried };
+        if !self.queue.push(Work::Asked(Box::new(asked))) {
+            losses::AUDIT.add(1);
+        }
+    }
+}
+
+impl Observe for Audit {
+    fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::Served(served) => {
+                if let Some(peer) = served.peer {
+                    self.asked(served, peer);
+                }
+            }
+            Event::Draining(Stage::Flushing) => {
+                self.queue.push(Work::Close);
+                self.queue.drain(LAST_PATIENCE);
+            }
+            _ => {}
+        }
+    }
+
+    fn looks_at_peers(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Audit")
+    }
+}
+
+/// Where the thread sits.
+struct Desk {
+    book: Arc<Mutex<Book>>,
+    clock: Clock,
+    paper: Paper,
+}
+
+enum Paper {
+    Log,
+    File(File),
+}
+
+impl Desk {
+    fn take(&mut self, item: Item<Work>) {
+        let due = match item {
+            Item::One(Work::Asked(asked)) => self.enter(*asked),
+            Item::One(Work::Close) => lock(&self.book).close(),
+            Item::Lost(lost) => {
+                warn!(target: AUDIT, lost, "audit records were lost: they could not be written fast enough");
+                Vec::new()
+            }
+        };
+        for record in &due {
+            match &mut self.paper {
+                Paper::Log => record.log(),
+                Paper::File(file) => file.write(record),
+            }
+        }
+    }
+
+    fn enter(&self, asked: Asked) -> Vec<Record> {
+        let process = if asked.hurried { &NOBODY } else { asked.peer.process() };
+        let key = Key::new(process, &asked.peer, asked.what);
+        let record = asked.record.by(process);
+        let now = self.clock.now();
+        lock(&self.book).enter(key, record, now)
+    }
+}
+
+fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
+}

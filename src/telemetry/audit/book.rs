@@ -1,0 +1,200 @@
+//! Remembers who was written down when, so that a client that asks a thousand times is a line and a count.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::record::Record;
+use crate::credentials::RoleName;
+use crate::report::{Peer, Process, Served};
+
+/// For this long the same again is counted, not written.
+const WINDOW: Duration = Duration::from_mins(5);
+/// Entries that are remembered; beyond that all are closed.
+const MOST: usize = 4096;
+
+/// What makes two requests the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    whose: Whose,
+    pub(super) what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Whose {
+    Process(u32, Option<Arc<str>>),
+    /// Of a process that is not known: each connection has a port of its own, so the port does not count.
+    Address(IpAddr, Option<u32>),
+}
+
+/// What was asked for, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct What {
+    role: Option<RoleName>,
+    key: Option<String>,
+    status: u16,
+    reason: &'static str,
+}
+
+impl Key {
+    pub(super) fn new(process: &Process, peer: &Peer, what: What) -> Self {
+        let whose = match process.pid {
+            Some(pid) => Whose::Process(pid, process.exe.clone()),
+            None => Whose::Address(peer.remote.ip(), process.uid),
+        };
+        Self { whose, what }
+    }
+}
+
+impl What {
+    pub(super) fn of(served: &Served<'_>) -> Self {
+        let cause = served.failure.map_or("", |(cause, _)| cause.code);
+        Self {
+            role: served.role.clone(),
+            key: served.credentials.map(|credentials| credentials.key_suffix()),
+            status: served.status,
+            reason: if served.refused.is_empty() { cause } else { served.refused },
+        }
+    }
+}
+
+/// Who was written down when.
+#[derive(Debug)]
+pub(super) struct Book {
+    seen: HashMap<Key, Seen>,
+    swept: SystemTime,
+}
+
+#[derive(Debug)]
+struct Seen {
+    record: Record,
+    written: SystemTime,
+    last: SystemTime,
+    repeats: u64,
+}
+
+impl Seen {
+    /// Whether it is too long ago to be repeated. A clock that was set back is no reason to be silent for longer.
+    fn is_old(&self, now: SystemTime) -> bool {
+        now.duration_since(self.written).is_ok_and(|age| age >= WINDOW) || now < self.written
+    }
+
+    /// What is still to be said of it.
+    fn rest(self) -> Option<Record> {
+        (self.repeats > 0).then(|| self.record.repeated(self.repeats, self.last))
+    }
+}
+
+impl Book {
+    pub(super) fn new(now: SystemTime) -> Self {
+        Self { seen: HashMap::new(), swept: now }
+    }
+
+    /// Whether the same was written not long ago; then it is counted.
+    pub(super) fn repeats(&mut self, key: &Key, now: SystemTime) -> bool {
+        let Some(seen) = self.seen.get_mut(key).filter(|seen| !seen.is_old(now)) else { return false };
+        seen.repeats += 1;
+        seen.last = now;
+        true
+    }
+
+    /// Enters a request; returns what is to be written now: this one unless it repeats another, with the count of those
+    /// that were not written, and what is left to say of clients that have not come back.
+    pub(super) fn enter(&mut self, key: Key, record: Record, now: SystemTime) -> Vec<Record> {
+        if self.repeats(&key, now) {
+            return Vec::new();
+        }
+        let repeats = self.seen.remove(&key).map_or(0, |seen| seen.repeats);
+        let mut due = self.sweep(now);
+        due.push(record.clone().repeated(repeats, now));
+        self.seen.insert(key, Seen { record, written: now, last: now, repeats: 0 });
+        due
+    }
+
+    /// Forgets everything; returns what is left to say.
+    pub(super) fn close(&mut self) -> Vec<Record> {
+        self.seen.drain().filter_map(|(_, seen)| seen.rest()).collect()
+    }
+
+    fn sweep(&mut self, now: SystemTime) -> Vec<Record> {
+        if self.seen.len() >= MOST {
+            return self.close();
+        }
+        if now.duration_since(self.swept).is_ok_and(|age| age < WINDOW) {
+            return Vec::new();
+        }
+        self.swept = now;
+        let old = self.seen.extract_if(|_, seen| seen.is_old(now));
+        old.filter_map(|(_, seen)| seen.rest()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::audit::record::tests::record;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
+    }
+
+    fn key(pid: Option<u32>, key: &str) -> Key {
+        let what = What { role: None, key: Some(key.to_owned()), status: 200, reason: "" };
+        let peer = Peer::new(([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into(), |_| Process::default());
+        Key::new(&Process { pid, uid: Some(7), exe: Some("/bin/x".into()) }, &peer, what)
+    }
+
+    /// How many repeats each written record tells of.
+    fn counts(due: &[Record]) -> Vec<u64> {
+        due.iter().map(|record| record.repeats).collect()
+    }
+
+    #[test]
+    fn the_same_again_is_counted_for_five_minutes_and_then_told() {
+        let mut book = Book::new(at(0));
+        assert_eq!(counts(&book.enter(key(Some(1), "WXYZ"), record(), at(0))), [0]);
+        for second in 1..300 {
+            assert_eq!(counts(&book.enter(key(Some(1), "WXYZ"), record(), at(second))), [0; 0]);
+        }
+        assert_eq!(counts(&book.enter(key(Some(1), "WXYZ"), record(), at(300))), [299]);
+        assert!(book.repeats(&key(Some(1), "WXYZ"), at(301)));
+    }
+
+    #[test]
+    fn another_key_or_another_peer_is_told_at_once() {
+        let mut book = Book::new(at(0));
+        for new in [key(Some(1), "WXYZ"), key(Some(1), "ABCD"), key(Some(2), "WXYZ"), key(None, "WXYZ")] {
+            assert_eq!(counts(&book.enter(new, record(), at(1))), [0]);
+        }
+        assert_eq!(counts(&book.enter(key(None, "WXYZ"), record(), at(2))), [0; 0]);
+    }
+
+    #[test]
+    fn the_count_of_a_client_that_never_returns_is_not_lost() {
+        let mut book = Book::new(at(0));
+        book.enter(key(Some(1), "WXYZ"), record(), at(0));
+        assert!(book.repeats(&key(Some(1), "WXYZ"), at(1)) && book.repeats(&key(Some(1), "WXYZ"), at(2)));
+        assert_eq!(counts(&book.enter(key(Some(2), "WXYZ"), record(), at(400))), [2, 0]);
+        assert!(book.repeats(&key(Some(2), "WXYZ"), at(401)));
+        assert_eq!(counts(&book.close()), [1]);
+        assert_eq!(counts(&book.close()), [0; 0]);
+    }
+
+    #[test]
+    fn a_crowd_of_strangers_does_not_fill_the_memory() {
+        let mut book = Book::new(at(0));
+        for pid in 0..10_000 {
+            book.enter(key(Some(pid), "WXYZ"), record(), at(1));
+            assert!(book.repeats(&key(Some(pid), "WXYZ"), at(1)));
+        }
+        assert!(book.seen.len() <= MOST);
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_silence_anybody() {
+        let mut book = Book::new(at(5000));
+        book.enter(key(Some(1), "WXYZ"), record(), at(5000));
+        assert_eq!(counts(&book.enter(key(Some(1), "WXYZ"), record(), at(10))), [0]);
+    }
+}
