@@ -183,7 +183,7 @@ fn read_token(path: &str, notes: &mut Notes) -> Result<Secret, Failure> {
     notes.file(Kind::Token, path, stamp);
     let bytes = content.map_err(|error| bad(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("not UTF-8".to_owned()))?;
-    notes.tokens.extend(jwt::expiry(&text).map(|at| (TokenKind::PodIdentity, at)));
+    notes.sign_in_ends.extend(jwt::expiry(&text).map(|at| (TokenKind::PodIdentity, at)));
     Ok(Secret::new(text))
 }
 

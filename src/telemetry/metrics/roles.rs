@@ -153,7 +153,7 @@ impl Roles {
         self.next.show(&role, standing.next.map(seconds));
         self.source(&role, known, standing);
         self.holds(&role, standing);
-        known.tokens = walk.notes().flat_map(|notes| notes.tokens.iter().copied()).collect();
+        known.tokens = walk.notes().flat_map(|notes| notes.sign_in_ends.iter().copied()).collect();
         known.failed_at = failed_at(walk);
         known.standing = Some(standing.clone());
     }

@@ -96,7 +96,7 @@ fn every_exported_name_is_listed_and_every_listed_name_is_exported_with_its_labe
     metrics.observe(&Event::FileChanged(file::Kind::Token, Change::Replace));
     metrics.observe(&Event::FileReread(file::Kind::Token, Ok(())));
     let mut walk = whole_walk();
-    walk.attempts.last_mut().unwrap().notes.tokens.push((TokenKind::WebIdentity, at(600)));
+    walk.attempts.last_mut().unwrap().notes.sign_in_ends.push((TokenKind::WebIdentity, at(600)));
     judged(&metrics, &walk, &Verdict::Adopt, &holding());
     let handed_out = served(Some("app"), 200, "");
     let (cache, left) = (Some(CacheUse::Hit), Some(Duration::from_secs(600)));
@@ -247,7 +247,7 @@ fn the_earliest_token_is_shown_while_a_role_uses_one() {
     let metrics = metrics(&["app", "web"]);
     for (role, seconds) in [("app", 900), ("web", 600)] {
         let mut walk = Resolution { role: name(role), ..good_walk() };
-        walk.attempts[0].notes.tokens.push((TokenKind::WebIdentity, at(seconds)));
+        walk.attempts[0].notes.sign_in_ends.push((TokenKind::WebIdentity, at(seconds)));
         judged(&metrics, &walk, &Verdict::Adopt, &holding());
     }
     let line =
