@@ -376,6 +376,11 @@ mod tests {
             heard[0].contains("authorization: first\r\n") && heard[1].contains("authorization: second\r\n")
         );
         assert!(format!("{notes:?}").contains("token"), "the file is an input to watch");
+        assert_eq!(notes.sign_in_ends, [], "that was no JWT");
+        std::fs::write(&path, "e30.eyJleHAiOjE4OTYwOTEyMDB9.c2ln").unwrap();
+        source.fetch(&mut notes).await.unwrap();
+        let end = super::super::moment::parse("2030-01-31T12:00:00Z").unwrap();
+        assert_eq!(notes.sign_in_ends, [(TokenKind::PodIdentity, end)]);
     }
 
     #[tokio::test]

@@ -225,8 +225,8 @@ impl Roles {
 /// The service whose answer, or want of one, a walk failed for.
 fn failed_at(walk: &Resolution) -> Option<&'static str> {
     walk.failure()?;
-    let call = walk.notes().last()?.calls.last()?;
-    super::upstream::failed(call).then_some(call.service)
+    let last = walk.notes().flat_map(|notes| &notes.calls).max_by_key(|call| call.started)?;
+    super::upstream::failed(last).then_some(last.service)
 }
 
 /// The role's name in `arn:aws:sts::1:assumed-role/NAME/session` or `arn:aws:iam::1:role/path/NAME`.
