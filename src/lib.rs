@@ -45,6 +45,10 @@
 //! 2026-11: **A panic ends a release build** (`panic = "abort"`): the binary is smaller, a fresh connection costs fewer
 //! instructions, and an agent without one of its parts must not limp on. The supervisor starts it again.
 //!
+//! 2026-11: **Spans are made from the finished report**, not while a walk goes on: then it is known whether anybody wants
+//! them, and no library's span can carry a secret along. The few messages of OTLP are written here and go out through
+//! `http`, because the SDK's exporter has a thread of its own and reads the environment behind our back.
+//!
 //! 2026-11: **One thread serves**, because an answer is a pointer load and the kernel does most of the work; what may
 //! block (files, names) runs beside it.
 

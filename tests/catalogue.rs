@@ -134,6 +134,12 @@ fn every_metric_is_documented_with_its_kind_and_labels() {
 }
 
 #[test]
+fn every_telemetry_variable_is_documented_and_every_documented_one_is_read() {
+    let code = keyfob::telemetry::traces::VARIABLES.map(str::to_owned).into();
+    assert_same(&Table::under("## Traces").first_cells(), &code);
+}
+
+#[test]
 fn cells_are_read_as_they_are_written() {
     assert_eq!(cells("| `a.b` | `\"x\"` | why `c` is |"), ["a.b", "\"x\"", "why `c` is"]);
 }

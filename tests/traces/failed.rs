@@ -25,7 +25,7 @@ fn has_root(spans: &[Span], trace: &str) -> bool {
 }
 
 #[test]
-fn a_failed_walk_is_found_by_the_id_in_log_body_and_explain() {
+fn a_failed_walk_is_found_by_the_id_in_log_body_exemplar_and_explain() {
     let Some(collector) = Collector::start() else { return };
     let (scene, begun) = (Scene::new(), nanos_now());
     let pod = [
@@ -48,6 +48,13 @@ fn a_failed_walk_is_found_by_the_id_in_log_body_and_explain() {
     };
     assert!(ask(&["explain", "bad"]).contains(trace));
     assert!(ask(&["status"]).contains(trace));
+    let open = [("Accept", "application/openmetrics-text; version=1.0.0")];
+    let metrics = crate::support::raw::get(agent.bound.admin, "/metrics", &open).body;
+    let exemplar = format!("# {{trace_id=\"{trace}\"}}");
+    assert!(
+        metrics.lines().any(|line| line.contains(&exemplar) && line.contains("role=\"bad\"")),
+        "{metrics}"
+    );
 
     let spans = collector.sink.spans(|spans| has_root(spans, trace));
     let spans: Vec<Span> = spans.into_iter().filter(|span| span.field("traceId") == trace).collect();

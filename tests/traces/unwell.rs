@@ -10,7 +10,7 @@ const TROUBLE: &str = "traces cannot be exported";
 
 /// Serving and scraping go on as ever, and the trouble is told once.
 #[track_caller]
-fn unaffected(agent: &Serving, why: &str) {
+fn unaffected(agent: &Serving, why: &str, loss: &str) {
     refusal(agent, &[]);
     let said = agent.process.stderr.find(SOON, |line| line.contains(TROUBLE).then(|| line.to_owned()));
     let said = said.unwrap_or_else(|| panic!("nothing says {TROUBLE}:\n{}", agent.log()));
@@ -25,12 +25,25 @@ fn unaffected(agent: &Serving, why: &str) {
         assert!(serves());
         assert!(asked.elapsed() < Duration::from_secs(1), "every answer within a second");
     }
-    assert_eq!(agent.admin("/metrics").status, 200);
+    let begun = Instant::now();
+    while lost(agent, loss) == 0 {
+        assert!(begun.elapsed() < SOON, "{}", agent.admin("/metrics").body);
+    }
     assert_eq!(agent.admin("/readyz").status, 503, "bad is not ready, whatever the collector does");
     assert_eq!(agent.log().matches(TROUBLE).count(), 1, "{}", agent.log());
     let ended = Instant::now();
     assert!(agent.process.stop().success());
     assert!(ended.elapsed() < Duration::from_secs(4), "{:?}", ended.elapsed());
+}
+
+/// Spans that were lost for that reason, as `/metrics` has it.
+#[track_caller]
+fn lost(agent: &Serving, why: &str) -> u64 {
+    let reply = agent.admin("/metrics");
+    assert_eq!(reply.status, 200);
+    let series = format!("keyfob_traces_dropped_total{{reason=\"{why}\"}} ");
+    let count = reply.body.lines().find_map(|line| line.strip_prefix(series.as_str()));
+    count.unwrap_or_else(|| panic!("no {series}in\n{}", reply.body)).parse().unwrap()
 }
 
 /// Gives up soon, so that the loss is seen.
@@ -42,7 +55,7 @@ fn a_collector_that_is_not_there_is_nobodys_trouble() {
     let shut = Shut::new();
     let scene = Scene::new();
     let agent = scene.serve(&shut.url(), &IMPATIENT);
-    unaffected(&agent, "refused");
+    unaffected(&agent, "refused", "unreachable");
 }
 
 #[test]
@@ -50,7 +63,7 @@ fn a_collector_that_says_nothing_is_nobodys_trouble() {
     let sink = Sink::open(Manner::Silent);
     let scene = Scene::new();
     let agent = scene.serve(&sink.url(), &IMPATIENT);
-    unaffected(&agent, "no full answer in 200ms");
+    unaffected(&agent, "no full answer in 200ms", "unreachable");
     assert!(!sink.posts().is_empty());
 }
 
@@ -59,7 +72,7 @@ fn a_collector_that_is_overloaded_is_nobodys_trouble() {
     let sink = Sink::open(Manner::Answers(503));
     let scene = Scene::new();
     let agent = scene.serve(&sink.url(), &IMPATIENT);
-    unaffected(&agent, "503");
+    unaffected(&agent, "503", "unreachable");
 }
 
 #[test]
@@ -67,7 +80,7 @@ fn a_wrong_path_is_nobodys_trouble() {
     let Some(collector) = Collector::start() else { return };
     let scene = Scene::new();
     let agent = scene.serve(&format!("{}/wrong", collector.url()), &IMPATIENT);
-    unaffected(&agent, "404");
+    unaffected(&agent, "404", "refused");
     assert!(collector.sink.posts().is_empty());
 }
 

@@ -15,6 +15,7 @@ mod span;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod values;
 mod walk;
 mod wire;
 
