@@ -15,6 +15,7 @@ mod demo;
 mod fake_aws;
 mod laws;
 mod layers;
+mod logs;
 mod monitoring;
 mod network;
 mod parity;

@@ -23,7 +23,7 @@ use crate::event::{Event, Observe, Observers};
 use crate::failure::Failure;
 use crate::http::{Client, Proxies};
 use crate::roster::{Entry, Roster};
-use crate::server::{self, About, Access, BindError, Shared, TokenFiles};
+use crate::server::{self, About, Access, BindError, Bound, Shared, TokenFiles};
 use crate::shutdown::Shutdown;
 use crate::source::Surroundings;
 use crate::source::lineup::{Botocore, looped};
@@ -185,21 +185,13 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     let (watcher, watching) = Watcher::new(clock.clone(), observers.clone());
     shutdown.spawn("watcher", shutdown.stopping.clone(), watching);
     let jumping = clock.clone();
-    let heart = observers.clone();
-    shutdown.spawn("heartbeat", shutdown.stopping.clone(), beat(heart));
+    shutdown.spawn("heartbeat", shutdown.stopping.clone(), beat(observers.clone()));
     shutdown.spawn("clock", shutdown.stopping.clone(), async move { jumping.watch_for_jumps().await });
-
     if let Some(exporter) = telemetry.exporter {
         shutdown.spawn_last(|flushing| exporter.run(flushing));
     }
-
     let own = bound.credentials_at.iter().copied().chain(bound.admin_at).collect::<Vec<_>>();
-    let about = About {
-        credentials: bound.credentials_at.clone(),
-        admin: bound.admin_at,
-        token_file: tokens.main().to_owned(),
-        admin_token_file: tokens.admin().map(ToOwned::to_owned),
-    };
+    let about = about(&bound, &tokens);
     let deadline = config.startup.deadline.map(|deadline| Instant::now() + deadline);
     let shared = Arc::new(Shared {
         roster: Arc::default(),
@@ -241,6 +233,15 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     let control = Control { orders, stop: CancellationToken::new() };
     shutdown.spawn("house", shutdown.stopping.clone(), house.run(ordered, watch));
     Ok(Agent { shared, shutdown, early, control, deadline })
+}
+
+fn about(bound: &Bound, tokens: &TokenFiles) -> About {
+    About {
+        credentials: bound.credentials_at.clone(),
+        admin: bound.admin_at,
+        token_file: tokens.main().to_owned(),
+        admin_token_file: tokens.admin().map(ToOwned::to_owned),
+    }
 }
 
 /// Says every few seconds that the runtime turns.

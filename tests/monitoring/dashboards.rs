@@ -9,20 +9,20 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use keyfob::telemetry::metrics::NAMES;
+
 use crate::support::run::Run;
 use crate::support::tools::tool;
 pub use promql::selectors;
 
 /// A dashboard as Grafana stores it.
 pub struct Dashboard {
-    pub file: PathBuf,
     pub json: Value,
 }
 
 /// A query of a panel, or a variable's.
 pub struct Query<'a> {
     pub panel: &'a Value,
-    pub target: &'a Value,
     pub expr: &'a str,
 }
 
@@ -43,7 +43,7 @@ pub fn shipped() -> Vec<Dashboard> {
     assert_eq!(files.len(), 2, "{files:?}");
     let read = |file: PathBuf| {
         let json = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        Dashboard { file, json }
+        Dashboard { json }
     };
     files.into_iter().map(read).collect()
 }
@@ -75,17 +75,29 @@ impl Dashboard {
             panels.flat_map(|panel| list(panel, "targets").iter().map(move |target| (panel, target)));
         targets
             .filter(|(_, target)| target["datasource"]["type"] == "prometheus")
-            .map(|(panel, target)| Query { panel, target, expr: text(target, "expr") })
+            .map(|(panel, target)| Query { panel, expr: text(target, "expr") })
             .collect()
     }
 
-    /// Queries of annotations, with their names.
-    pub fn annotations(&self) -> Vec<(&str, &str)> {
-        let all = list(&self.json["annotations"], "list").iter();
-        all.filter(|one| one.get("expr").is_some())
-            .map(|one| (text(one, "name"), text(one, "expr")))
-            .collect()
+    /// All that Prometheus is asked: by panels, annotations and variables.
+    fn every_expr(&self) -> Vec<String> {
+        let panels = self.queries().into_iter().map(|query| query.expr);
+        let annotations = list(&self.json["annotations"], "list").iter().map(|one| text(one, "expr"));
+        let variables = self.variables().iter().filter_map(|variable| {
+            let inner = text(variable, "definition").strip_prefix("label_values(")?;
+            inner.rsplit_once(',').map(|(selector, _)| selector)
+        });
+        let all = panels.chain(annotations).chain(variables);
+        all.filter(|expr| !expr.is_empty()).map(str::to_owned).collect()
     }
+}
+
+/// Labels that a scrape or an operator adds.
+const ADDED: [&str; 6] = ["job", "instance", "cluster", "namespace", "pod", "le"];
+
+fn monitoring(file: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring");
+    std::fs::read_to_string(folder.join(file)).unwrap()
 }
 
 /// What Grafana would ask with these values of variables, everything else at All.
@@ -104,12 +116,8 @@ fn every_query_can_be_parsed_by_prometheus() {
     let Some(promtool) = tool("promtool") else { return };
     let mut rules = Vec::new();
     for board in shipped() {
-        let queries = board.queries();
-        let of_panels = queries.iter().map(|query| query.expr);
-        let of_annotations = board.annotations().into_iter().map(|(_, expr)| expr);
-        rules.extend(
-            of_panels.chain(of_annotations).map(|expr| json!({ "record": "q", "expr": fill(expr, &[]) })),
-        );
+        let all = board.every_expr().into_iter();
+        rules.extend(all.map(|expr| json!({ "record": "q", "expr": fill(&expr, &[]) })));
     }
     assert!(rules.len() > 50, "{}", rules.len());
     // Two rules of one content are refused.
@@ -125,36 +133,47 @@ fn every_query_can_be_parsed_by_prometheus() {
 }
 
 #[test]
-fn every_metric_and_label_that_is_asked_for_exists() {
-    let known: BTreeMap<_, _> =
-        keyfob::telemetry::metrics::NAMES.iter().map(|metric| (metric.name, metric.labels)).collect();
-    let rules = include_str!("../../deploy/monitoring/rules.yaml");
-    // What a scrape or an operator adds.
-    let added = ["job", "instance", "cluster", "namespace", "pod", "le"];
+fn every_metric_and_label_that_is_asked_for_exists_and_every_metric_is_asked_for() {
+    let known: BTreeMap<_, _> = NAMES.iter().map(|metric| (metric.name, metric.labels)).collect();
+    let rules = ["rules.yaml", "alerts.yaml", "alerts-optional.yaml"].map(monitoring).concat();
+    let mut unused: BTreeSet<_> = known.keys().copied().filter(|name| !rules.contains(name)).collect();
     for board in shipped() {
-        let queries = board.queries().into_iter().map(|query| query.expr.to_owned());
-        let more = board.annotations().into_iter().map(|(_, expr)| expr.to_owned());
-        let variables = board.variables().iter().filter_map(|variable| {
-            let (query, _) = text(variable, "definition").strip_prefix("label_values(")?.rsplit_once(',')?;
-            Some(query.to_owned())
-        });
-        for expr in queries.chain(more).chain(variables) {
+        for expr in board.every_expr() {
             for selector in selectors(&expr) {
-                let name = ["_bucket", "_count", "_sum"]
-                    .iter()
-                    .fold(selector.metric.as_str(), |name, end| name.strip_suffix(end).unwrap_or(name));
-                let recorded = rules.contains(&format!("- record: {name}\n"));
+                let name = selector.metric.strip_suffix("_bucket").unwrap_or(&selector.metric);
                 let Some(labels) = known.get(name) else {
+                    let recorded = rules.contains(&format!("- record: {name}\n"));
                     assert!(recorded, "{}: no metric is called {name}: {expr}", board.title());
                     continue;
                 };
-                let asked: BTreeSet<_> = selector.matchers.iter().map(|[label, ..]| label.as_str()).collect();
-                let unknown: Vec<_> = asked
-                    .into_iter()
-                    .filter(|label| !labels.contains(label) && !added.contains(label))
-                    .collect();
+                unused.remove(name);
+                let there = |label: &str| labels.contains(&label) || ADDED.contains(&label);
+                let unknown: Vec<_> = selector.matchers.iter().filter(|[label, ..]| !there(label)).collect();
                 assert!(unknown.is_empty(), "{name} has no {unknown:?}: {expr}");
             }
         }
     }
+    assert!(unused.is_empty(), "neither on a dashboard nor in a rule: {unused:?}");
+}
+
+#[test]
+fn links_between_dashboards_and_from_alerts_lead_to_one_that_is_shipped() {
+    let boards = shipped();
+    let uids: BTreeMap<_, _> = boards.iter().map(|board| (text(&board.json, "uid"), board)).collect();
+    assert_eq!(uids.len(), boards.len(), "one uid for two");
+    let texts = boards.iter().map(|board| board.json.to_string());
+    let mut links = 0;
+    for source in texts.chain([monitoring("alerts.yaml"), monitoring("alerts-optional.yaml")]) {
+        for link in source.split("/d/").skip(1) {
+            let link = link.split(['"', '\n']).next().unwrap();
+            let (uid, rest) = link.split_once('/').unwrap();
+            let board = uids.get(uid).unwrap_or_else(|| panic!("no dashboard has the uid {uid}"));
+            for variable in rest.split("var-").skip(1) {
+                let name = variable.split('=').next().unwrap();
+                assert!(board.variable(name).is_some(), "{} has no variable {name}", board.title());
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 20, "{links}");
 }

@@ -5,6 +5,7 @@ mod looking;
 mod scene;
 mod shrunk;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::dashboards::shipped;
@@ -13,7 +14,7 @@ use super::prometheus::{Prometheus, Setup, Target, now, poll};
 use super::recording::record;
 use crate::support::run::Run;
 use crate::support::tools::tool;
-use scene::{ROLES, Scene};
+use scene::{ROLES, Scene, shipped_rules};
 
 /// How long anything may take that needs a walk, a scrape and an evaluation.
 const SOON: Duration = Duration::from_secs(45);
@@ -37,11 +38,11 @@ struct Story {
 }
 
 impl Story {
-    fn begin() -> Option<Story> {
+    fn begin(rules: impl Fn(&Scene) -> Vec<PathBuf>) -> Option<Story> {
         let scene = Scene::begin();
         let setup = Setup {
             targets: vec![Target::new(scene.admin(), "/metrics")],
-            rules: scene.rules(),
+            rules: rules(&scene),
             args: vec!["--enable-feature=exemplar-storage".to_owned()],
             ..Setup::default()
         };
@@ -161,7 +162,7 @@ fn restarting(scene: &mut Scene, prometheus: &Prometheus) {
 
 #[test]
 fn every_panel_has_data_through_all_phases_and_alerts_fire_as_designed() {
-    let Some(mut story) = Story::begin() else { return };
+    let Some(mut story) = Story::begin(Scene::shrunk_rules) else { return };
     let boards = shipped();
     let [overview, detail] = &boards[..] else { panic!("{}", boards.len()) };
     let role = [WINDOW, ("role", "reports")];
@@ -184,6 +185,47 @@ fn every_panel_has_data_through_all_phases_and_alerts_fire_as_designed() {
     let errors = story.prometheus.rule_errors();
     assert!(errors.is_empty(), "{errors:?}");
     coverage::every_query_answers(&story.prometheus, &boards, &story.phases);
+}
+
+/// The alerts that need five minutes at most and an agent that can be brought to it. The others of that kind are about
+/// an agent that does not keep its own schedule, lives on a source it must not have, or has lived on its credentials
+/// for a quarter of an hour: they are tested on the shrunk copy, or with series made for them.
+#[test]
+fn the_quick_alerts_fire_and_resolve_at_their_real_durations() {
+    let Some(story) = Story::begin(|_| shipped_rules()) else { return };
+    let (scene, prometheus) = (&story.scene, &story.prometheus);
+    prometheus.until(SOON, "keyfob_credentials_available == 1", |rows| rows.len() == ROLES.len());
+    // A fifth of it is left for the alert, which waits for a minute.
+    scene.life(380);
+    scene.refresh("orders");
+    scene.deny(&["orders"]);
+    scene.web_token(290);
+    scene.aws.set_skew(250);
+    scene.misconfigure();
+    let mut waiting = vec![
+        "KeyfobClockSkew critical",
+        "KeyfobClockSkew warning",
+        "KeyfobConfigReloadFailed warning",
+        "KeyfobCredentialsExpiringSoon warning",
+        "KeyfobTokenFileExpiring warning",
+    ];
+    poll(Duration::from_secs(400), "all of them fire", || {
+        let alerts = prometheus.alerts();
+        let firing = alerts.iter().filter(|alert| alert.state == "firing");
+        for alert in firing.map(|alert| format!("{} {}", alert.name(), alert.labels["severity"])) {
+            waiting.retain(|one| *one != alert);
+        }
+        waiting.is_empty().then_some(())
+    });
+    scene.aws.set_skew(0);
+    scene.web_token(3600);
+    scene.deny(&[]);
+    scene.life(3600);
+    scene.configure(&ROLES);
+    scene.insist(&ROLES);
+    for name in ["ClockSkew", "ConfigReloadFailed", "CredentialsExpiringSoon", "TokenFileExpiring"] {
+        resolves(prometheus, &format!("Keyfob{name}"));
+    }
 }
 
 fn metrics_are_clean(story: &Story) {

@@ -411,7 +411,7 @@ function drawAlerts(panel, body) {
   const list = element('div', { style: 'flex:1;overflow:hidden' });
   for (const alert of all) {
     const badge = element('span', { class: 'badge', style: `background:${alert.state === 'firing' ? COLORS.red : COLORS.orange}` }, alert.state);
-    const where = [alert.labels.role, alert.labels.reason].filter(Boolean).join(' · ');
+    const where = [alert.labels.role, alert.labels.reason, alert.labels.window].filter(Boolean).join(' · ');
     list.append(element('div', { class: 'alert' }, badge, element('span', {}, alert.labels.alertname), element('span', { class: 'dim' }, where)));
   }
   body.append(list);

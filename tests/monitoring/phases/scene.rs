@@ -113,9 +113,8 @@ impl Scene {
     }
 
     /// The shipped rules, with every minute a second.
-    pub fn rules(&self) -> Vec<PathBuf> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring");
-        shrunk(&["rules.yaml", "alerts.yaml"].map(|file| folder.join(file)), self.rules.path())
+    pub fn shrunk_rules(&self) -> Vec<PathBuf> {
+        shrunk(&shipped_rules(), self.rules.path())
     }
 
     /// A walk now, as `keyfob refresh` asks for it.
@@ -154,6 +153,12 @@ impl Scene {
         self.agent =
             Some(launch(&self.home, &self.aws, &self.collector, self.bound.credentials, self.bound.admin));
     }
+}
+
+/// What operators load.
+pub fn shipped_rules() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring");
+    ["rules.yaml", "alerts.yaml"].map(|file| folder.join(file)).into()
 }
 
 fn secret() -> String {
