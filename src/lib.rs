@@ -16,7 +16,7 @@
 //! 7  main, cli, demo
 //! 6  agent                  joins the parts: configuration, tasks, reloads
 //! 5  server                 two listeners: credentials (token), admin (probes, metrics, status)
-//! 4  roster, telemetry      which roles there are; events into metrics and log lines
+//! 4  roster, telemetry      which roles there are; events into metrics, log lines, traces
 //! 3  keeper                 one task a role: walk, judge, store, sleep
 //! 2  chain, event, watcher  one walk; what happened; which files changed
 //! 1  source, aws, http, report

@@ -116,3 +116,30 @@ fn a_collector_that_was_killed_is_missed_once_and_found_again() {
     collector.sink.spans(|spans| spans.iter().any(|span| span.field("traceId") == dark));
     assert_eq!(agent.log().matches(TROUBLE).count(), 1, "{}", agent.log());
 }
+
+#[test]
+fn variables_that_cannot_be_used_are_told_and_nothing_else_comes_of_them() {
+    let (scene, sink) = (Scene::new(), Sink::open(Manner::Takes));
+    let broken = [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "no-pair"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+    ];
+    let agent = scene.serve(&sink.url(), &broken);
+    refusal(&agent, &[]);
+    sink.until(|posts| !posts.is_empty());
+    assert_eq!(agent.credentials("/v1/credentials/good").status, 200);
+    for (name, value) in broken {
+        let said = |line: &str| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            let problem = line["problem"].as_str()?.to_owned();
+            (line["level"] == "WARN" && problem.starts_with(name)).then_some(problem)
+        };
+        let problem =
+            agent.process.stderr.find(SOON, said).unwrap_or_else(|| panic!("{name}: {}", agent.log()));
+        assert!(problem.contains(&format!("{value:?}; wanted ")), "{problem}");
+    }
+}

@@ -315,7 +315,7 @@ async fn failures_repeats_and_the_recovery_are_traced_and_point_at_each_other() 
 #[tokio::test]
 async fn a_refused_request_is_a_span_of_its_callers_trace() {
     let (traces, ..) = tracing("http://127.0.0.1:1", &[]);
-    let asks = |headers: &[(&str, &str)]| {
+    let asks_before = |walk: Option<TraceId>, headers: &[(&str, &str)]| {
         let headers: HeaderMap = headers
             .iter()
             .map(|(name, value)| (name.parse::<hyper::header::HeaderName>().unwrap(), value.parse().unwrap()))
@@ -331,11 +331,14 @@ async fn a_refused_request_is_a_span_of_its_callers_trace() {
             cache: None,
             left: None,
             credentials: None,
-            failure: Some((&cause::STS_DENIED, Some(TraceId([9; 16])))),
+            failure: Some((&cause::STS_DENIED, walk)),
             method: "GET",
             headers: &headers,
         }));
     };
+    let asks = |headers: &[(&str, &str)]| asks_before(Some(TraceId([9; 16])), headers);
+    asks_before(None, &[]);
+    assert!(queued(&traces).await.is_empty(), "no caller that traces, no walk that has ended");
     let caller = |flags: &str| format!("00-{}-{}-{flags}", "ab".repeat(16), "cd".repeat(8));
     asks(&[("traceparent", &caller("00"))]);
     assert!(queued(&traces).await.is_empty(), "its caller does not keep the trace");
