@@ -134,6 +134,12 @@ fn every_metric_is_documented_with_its_kind_and_labels() {
 }
 
 #[test]
+fn every_field_of_an_audit_record_is_documented() {
+    let code = keyfob::telemetry::audit::FIELDS.map(str::to_owned);
+    assert_same(&Table::under("### Audit log").first_cells(), &code.into());
+}
+
+#[test]
 fn cells_are_read_as_they_are_written() {
     assert_eq!(cells("| `a.b` | `\"x\"` | why `c` is |"), ["a.b", "\"x\"", "why `c` is"]);
 }

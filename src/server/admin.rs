@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::service::Service;
 use hyper::{Method, Request, StatusCode};
@@ -15,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reply::{self, Refusal, Reply};
 use super::status::{Explanation, ProblemStatus, RoleStatus, Status};
-use super::{Facts, Shared, access};
+use super::{Facts, Shared, accept, access};
 use crate::credentials::RoleName;
 use crate::keeper::Handle;
 use crate::roster::Entry;
@@ -128,9 +127,7 @@ impl Endpoint {
     }
 
     fn metrics(&self, head: &Parts) -> Reply {
-        const OPEN: &str = "application/openmetrics-text";
-        let accepts = |value: &HeaderValue| value.to_str().is_ok_and(|v| v.contains(OPEN));
-        let open = head.headers.get_all(ACCEPT).iter().any(accepts);
+        let open = accept::open_metrics(&head.headers);
         let body = (self.shared.render)(open, self.shared.clock.now());
         let kind = if open {
             "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -2,6 +2,7 @@
 //!
 //! `access` decides who asks, the roster says what they get, `reply` what that looks like. Nothing here asks a source.
 
+mod accept;
 mod access;
 mod admin;
 mod container;

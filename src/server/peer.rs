@@ -93,8 +93,10 @@ fn holder(sockets: &[Socket]) -> Option<u32> {
     }
     let links: Vec<String> = sockets.iter().map(|socket| format!("socket:[{}]", socket.inode)).collect();
     let processes = fs::read_dir("/proc").ok()?.flatten();
-    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.find(|pid| holds(*pid, &links))
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    // The youngest first: whoever was started for one request is gone soon.
+    let pids: Vec<u32> = pids.collect();
+    pids.into_iter().rev().find(|pid| holds(*pid, &links))
 }
 
 fn holds(pid: u32, links: &[String]) -> bool {

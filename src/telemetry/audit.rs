@@ -22,6 +22,8 @@ use book::{Book, Key, What};
 use file::File;
 use record::Record;
 
+pub use record::FIELDS;
+
 /// Requests that may wait to be looked into.
 const MOST_WAITING: usize = 1024;
 /// How long the end of the process may wait for what is still to be written.

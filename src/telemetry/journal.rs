@@ -152,12 +152,30 @@ pub fn catalogue() -> String {
 
 fn entry(cause: &Cause) -> String {
     let Cause { code, title, why, fix } = cause;
-    let fixes = fix.iter().map(|fix| format!("- {fix}\n")).collect::<String>();
+    let why = wrapped(&format!("Role @KEYFOB_ROLE@, trace @KEYFOB_TRACE_ID@: {why}."), "");
+    let fixes = fix.iter().map(|fix| format!("- {}\n", wrapped(fix, "  "))).collect::<String>();
     format!(
         "\n-- {}\nSubject: {title} [{code}]\nDefined-By: keyfob\nDocumentation: keyfob explain --code {code}\n\n\
-         Role @KEYFOB_ROLE@, trace @KEYFOB_TRACE_ID@: {why}.\n\nWhat to do, most likely first:\n{fixes}",
+         {why}\n\nWhat to do, most likely first:\n{fixes}",
         message_id(code)
     )
+}
+
+/// The text in lines that a terminal can show, all but the first indented: journalctl breaks none.
+fn wrapped(text: &str, indent: &str) -> String {
+    const WIDTH: usize = 76;
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + word.chars().count() < WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{indent}{word}")),
+        }
+    }
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -6,18 +6,20 @@ mod outlet;
 mod scribe;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tracing::{Level, debug, enabled, info, warn};
 
+use super::Shown;
 use crate::cause;
 use crate::clock::stamp;
 use crate::config::Problem;
 use crate::credentials::RoleName;
 use crate::event::{Event, Observe};
 use crate::failure::Failure;
-use crate::report::{Resolution, Served, Standing, Verdict};
+use crate::report::{Resolution, Served, Standing, TraceId, Verdict};
 use crate::shutdown::Stage;
 
 pub(super) use line::{Line, tame};
@@ -31,12 +33,13 @@ const OURS: &str = "keyfob";
 pub(super) const AUDIT: &str = "keyfob::audit";
 
 fn is_ours(target: &str) -> bool {
-    target == OURS || target == AUDIT
+    target.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Writes events to the log.
-#[derive(Debug, Default)]
 pub struct Logs {
+    /// Which trace stands for a walk.
+    shown: Shown,
     /// What was last said of each role, to tell a change from a repeat.
     told: Mutex<BTreeMap<RoleName, Told>>,
 }
@@ -58,9 +61,21 @@ impl Told {
     }
 }
 
+impl fmt::Debug for Logs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logs").field("told", &self.told).finish_non_exhaustive()
+    }
+}
+
 impl Logs {
+    /// A log that names the traces that can be looked up.
+    #[must_use]
+    pub fn new(shown: Shown) -> Self {
+        Self { shown, told: Mutex::default() }
+    }
+
     fn judged(&self, walk: &Resolution, verdict: &Verdict, standing: &Standing) {
-        let line = Walked::of(walk, standing);
+        let line = Walked::of(walk, standing, (self.shown)(walk.trace));
         match verdict {
             Verdict::Adopt | Verdict::Unchanged => {
                 let before = self.tell(walk, None, standing);
@@ -136,13 +151,13 @@ struct Walked<'a> {
 }
 
 impl<'a> Walked<'a> {
-    fn of(walk: &'a Resolution, standing: &'a Standing) -> Self {
+    fn of(walk: &'a Resolution, standing: &'a Standing, trace: TraceId) -> Self {
         let ended: SystemTime = walk.started + walk.took;
         Self {
             role: walk.role.as_str(),
             trigger: walk.trigger.as_str(),
             source: walk.attempts.last().map(|attempt| attempt.source.as_str()),
-            trace_id: walk.trace.to_string(),
+            trace_id: trace.to_string(),
             key: standing.key_suffix.as_deref(),
             expires_at: standing.expires_at.map(stamp),
             next: standing.next.map(stamp),

@@ -61,11 +61,12 @@ pub fn build(settings: &config::Telemetry, env: &Env, clock: Clock) -> Telemetry
         None => Arc::new(|trace| trace),
     };
     let audit = audit::observer(settings, &clock);
+    let logs = Arc::new(Logs::new(Arc::clone(&shown)));
     let metrics = Arc::new(Metrics::new(settings, clock, tally, Arc::clone(&shown)));
     // Traces come first: what the others show of a walk depends on what is exported of it.
     let mut all: Vec<Arc<dyn Observe>> =
         traces.into_iter().map(|traces| traces as Arc<dyn Observe>).collect();
-    all.extend([Arc::clone(&metrics) as Arc<dyn Observe>, Arc::new(Logs::default())]);
+    all.extend([Arc::clone(&metrics) as Arc<dyn Observe>, logs]);
     all.extend(audit);
     let render: Render = Arc::new(move |open, now| metrics.render(open, now));
     Telemetry { observers: Observers::new(all), render, shown, exporter }

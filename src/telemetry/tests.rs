@@ -273,7 +273,7 @@ fn written(level: LogLevel, json: bool, act: impl FnOnce(&Logs, &Paper)) {
         pen.0.lock().unwrap().push_str(&text);
     };
     let dispatch = Dispatch::new(Scribe::new(level, Clock::host(), write));
-    dispatcher::with_default(&dispatch, || act(&Logs::default(), &paper));
+    dispatcher::with_default(&dispatch, || act(&Logs::new(Arc::new(|trace| trace)), &paper));
 }
 
 #[test]
@@ -375,6 +375,8 @@ fn requests_are_logged_at_debug_only_and_strangers_at_warn() {
     written(LogLevel::Error, false, |_, paper| {
         tracing::warn!(target: "hyper", "trouble");
         assert_eq!(paper.take(), "");
+        tracing::info!(target: "keyfob::audit", "credentials handed out");
+        assert!(paper.take().contains("handed out"), "an audit log is not a matter of loudness");
     });
 }
 

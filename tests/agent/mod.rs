@@ -4,6 +4,7 @@ mod bad_input;
 mod crowd;
 mod files;
 mod in_process;
+mod metrics;
 mod outage;
 mod roles;
 

@@ -2,7 +2,13 @@
 
 mod dashboards;
 mod drawing;
+mod files;
 mod loopback;
+mod names;
+mod nights;
 mod phases;
 mod prometheus;
 mod recording;
+mod rules;
+mod runbook;
+mod shrink;

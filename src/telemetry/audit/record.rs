@@ -13,7 +13,29 @@ use crate::telemetry::logs::{AUDIT, tame};
 /// Characters of what a client calls itself.
 const LONGEST_NAME: usize = 200;
 
-/// A record, in the order of the fields in a file.
+/// The fields of a record, in the order in which a file has them.
+pub const FIELDS: [&str; 18] = [
+    "time",
+    "outcome",
+    "status",
+    "role",
+    "reason",
+    "source",
+    "account",
+    "key",
+    "expires_at",
+    "remaining_seconds",
+    "cache",
+    "trace_id",
+    "peer_address",
+    "peer_pid",
+    "peer_uid",
+    "peer_exe",
+    "user_agent",
+    "repeats",
+];
+
+/// A record: of its fields, those that are known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Record {
     time: String,
@@ -219,6 +241,29 @@ pub(super) mod tests {
         let json = Record::new(&served, &peer(), NOW).as_json();
         assert!(json.contains(r#""outcome":"unavailable","status":503,"reason":"STS-DENIED""#), "{json}");
         assert!(json.contains(&format!(r#""trace_id":"{}""#, "07".repeat(16))), "{json}");
+    }
+
+    #[test]
+    fn the_fields_are_those_that_are_listed() {
+        let process = Process { pid: Some(7), uid: Some(7), exe: Some("x".into()) };
+        let text = Some("x".to_owned());
+        let whole = Record {
+            role: text.clone(),
+            reason: Some("x"),
+            source: Some("x"),
+            account: text.clone(),
+            key: text.clone(),
+            expires_at: text.clone(),
+            remaining_seconds: Some(1),
+            cache: Some("x"),
+            trace_id: text.clone(),
+            user_agent: text,
+            ..record().by(&process)
+        };
+        let json = whole.as_json();
+        let names: Vec<&str> = json.split('"').filter(|word| FIELDS.contains(word)).collect();
+        assert_eq!(names, FIELDS);
+        assert_eq!(json.matches("\":").count(), FIELDS.len(), "{json}");
     }
 
     #[test]

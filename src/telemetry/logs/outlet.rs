@@ -20,6 +20,8 @@ use crate::config::{LogFormat, Telemetry};
 use crate::telemetry::journal::{self, Journal};
 use crate::telemetry::queue::{Item, Queue};
 
+/// Who writes the log.
+const THREAD: &str = "log";
 /// Lines that may wait for whoever is slow to take them.
 const MOST_WAITING: usize = 1024;
 /// How long the end of the process may wait for lines that nobody takes.
@@ -33,11 +35,8 @@ static LOG: OnceLock<Arc<Queue<Line>>> = OnceLock::new();
 /// Sends the log of this process where the settings say, from now on. `ansi` is whether text may be coloured. Called
 /// twice, the first call stands.
 pub fn install(settings: &Telemetry, env: &Env, clock: &Clock, ansi: bool) {
-    let stderr = match Stderr::new() {
-        Ok(stderr) => stderr,
-        // Nobody listens.
-        Err(_) => return,
-    };
+    // Without stderr nobody listens.
+    let Ok(stderr) = Stderr::new() else { return };
     let streamed = stderr.is_journal(env.filled("JOURNAL_STREAM"));
     let (form, journal) = match settings.log_format {
         LogFormat::Auto if io::stderr().is_terminal() => (Form::Text { ansi, marked: false }, None),
@@ -55,7 +54,7 @@ pub fn install(settings: &Telemetry, env: &Env, clock: &Clock, ansi: bool) {
         }
         None => {}
     }
-    let Ok(queue) = Queue::start("log", MOST_WAITING, move |item| outlet.take(item)) else { return };
+    let Ok(queue) = Queue::start(THREAD, MOST_WAITING, move |item| outlet.take(item)) else { return };
     if LOG.set(Arc::clone(&queue)).is_err() {
         return;
     }
@@ -83,7 +82,8 @@ pub fn finish() -> bool {
 fn finish_before_a_panic_ends_us() {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if finish() {
+        let ours = thread::current().name() == Some(THREAD);
+        if ours || finish() {
             tell(panic);
         }
     }));

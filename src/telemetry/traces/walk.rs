@@ -119,11 +119,11 @@ impl Tree<'_> {
     }
 }
 
-/// What was wrong with a call: AWS's word, else the status, else that there was no answer.
+/// What was wrong with a call: how far it came without an answer, else AWS's word, else the status.
 fn trouble(call: &Call) -> Option<(String, String)> {
     if let Some(error) = &call.error {
-        // The conventions' word for an error that has none of its own: the sentence says it.
-        return Some(("_OTHER".to_owned(), error.clone()));
+        // The conventions' word for an error that has none of its own.
+        return Some((call.broke_at.unwrap_or("_OTHER").to_owned(), error.clone()));
     }
     let status = call.status.filter(|status| *status >= 400)?.to_string();
     let kind = call.code.clone().unwrap_or_else(|| status.clone());
