@@ -93,7 +93,8 @@ async fn a_role_is_assumed_with_the_callers_signature() {
     let call = &notes.calls[0];
     assert_eq!((call.service, call.operation, call.status), ("sts", "AssumeRole", Some(200)));
     assert_eq!(call.request_id.as_deref(), Some("req-1"));
-    assert!(!format!("{notes:?}").contains("token") && !format!("{notes:?}").contains("secret"));
+    let noted = format!("{notes:?}");
+    assert!(!noted.contains("-token") && !noted.contains("secret"), "{noted}");
 }
 
 #[tokio::test]
