@@ -35,7 +35,7 @@ fn json(node: &Yaml<'_>) -> Value {
     match node {
         Yaml::Sequence(items) => items.iter().map(json).collect(),
         Yaml::Mapping(pairs) => {
-            let key = |key: &Yaml<'_>| key.as_str().expect("a key that is a word").to_owned();
+            let key = |key: &Yaml<'_>| key.as_str().unwrap().to_owned();
             Value::Object(pairs.iter().map(|(name, value)| (key(name), json(value))).collect())
         }
         Yaml::Value(Scalar::Null) => Value::Null,

@@ -1,7 +1,9 @@
 //! What operators load: rules, runbook, examples; against the real programs that read them.
 
+mod alertmanager;
 mod dashboards;
 mod drawing;
+mod examples;
 mod files;
 mod loopback;
 mod names;

@@ -46,7 +46,8 @@ fn mentions(text: &str) -> Vec<Mention> {
     let mut rest = text;
     while let Some(start) = rest.find(word) {
         let end = rest[start..].find(|c| !word(c)).map_or(rest.len(), |end| start + end);
-        let metric = &rest[start..end];
+        // `refresh.process_timeout` is a key of the configuration.
+        let metric = if rest[..start].ends_with('.') { "" } else { &rest[start..end] };
         let recorded = metric.split_once(':').is_some_and(|(_, name)| name.starts_with("keyfob_"));
         let ours = metric.starts_with("keyfob_") || metric.starts_with("keyfob:") || recorded;
         rest = &rest[end..];
@@ -138,7 +139,7 @@ fn sources() -> Sources {
             expressions.push((format!("{name} {key}"), text.to_owned()));
         }
     }
-    let prose = ["alerts_test.yaml", "runbook.md", "runbook.in.toml", "README.md", "collector.example.yaml"];
+    let prose = ["alerts_test.yaml", "runbook.md", "README.md"];
     Sources { expressions, prose: prose.map(|name| (name.to_owned(), files::text(name))).into() }
 }
 

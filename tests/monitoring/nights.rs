@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::alertmanager::routes;
 use super::files;
 use super::loopback::Loopback;
 use super::prometheus::{Alertmanager, Prometheus, Setup, Target, Targets, now, poll};
-use super::shrink::{FACTOR, rule_files, shrunk};
+use super::shrink::{FACTOR, rule_files};
 use crate::support::aws::FakeAws;
 use crate::support::home::TempHome;
 use crate::support::serving::Serving;
@@ -297,14 +298,6 @@ fn told(minute: f64, path: &str, body: &str) -> Told {
         sentence: text(&body["commonAnnotations"]["summary"]),
         description: text(&alerts[0]["annotations"]["description"]),
     }
-}
-
-/// The example, with its receivers at this address and its hours in minutes.
-fn routes(address: std::net::SocketAddr) -> String {
-    let example = shrunk(files::yaml("alertmanager.example.yaml")).to_string();
-    let ours = example.replace("https://alerts.example.com", &format!("http://{address}"));
-    assert_eq!(ours.matches(&address.to_string()).count(), 3, "{ours}");
-    ours
 }
 
 #[test]

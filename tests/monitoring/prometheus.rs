@@ -185,14 +185,6 @@ impl Prometheus {
         Some(prometheus)
     }
 
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// All that it logged.
     pub fn log(&self) -> String {
         self.process.stderr.text()

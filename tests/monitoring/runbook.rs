@@ -6,6 +6,7 @@ use keyfob::cause;
 use serde::Deserialize;
 
 use super::files::{self, Rule};
+use super::prometheus::{Prometheus, Setup};
 
 const INTRO: &str = "\
 # Runbook
@@ -132,5 +133,23 @@ fn every_link_of_the_alerts_leads_into_the_runbook() {
     for link in text.split("](#").skip(1) {
         let anchor = &link[..link.find(')').unwrap()];
         assert!(anchor == "causes" || anchors.iter().any(|found| found == anchor), "{anchor}");
+    }
+}
+
+#[test]
+fn every_query_of_the_runbook_is_one_that_prometheus_takes() {
+    let Some(prometheus) = Prometheus::start(&Setup::default()) else { return };
+    let text = files::text("runbook.md");
+    let fenced = text.split("```promql\n").skip(1).map(|after| after.split("```").next().unwrap());
+    let lines = text.lines().filter(|line| !line.starts_with("```"));
+    let spans = lines.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let ours = ["keyfob_", "keyfob:", "process_", "up{"];
+    let queries =
+        spans.filter(|span| ours.iter().any(|word| span.contains(word)) && !span.contains("KEYFOB_"));
+    let queries: Vec<_> = fenced.chain(queries.filter(|span| !span.contains(".process_"))).collect();
+    assert!(queries.len() > 50, "{} queries", queries.len());
+    for query in queries {
+        // A fault stops the test, with the query.
+        prometheus.query(query);
     }
 }
