@@ -79,10 +79,18 @@ impl Dashboard {
             .collect()
     }
 
+    /// Marks on the time axis, by name, and their queries.
+    pub fn annotations(&self) -> Vec<(&str, &str)> {
+        let all = list(&self.json["annotations"], "list").iter();
+        all.filter(|one| one.get("expr").is_some())
+            .map(|one| (text(one, "name"), text(one, "expr")))
+            .collect()
+    }
+
     /// All that Prometheus is asked: by panels, annotations and variables.
     fn every_expr(&self) -> Vec<String> {
         let panels = self.queries().into_iter().map(|query| query.expr);
-        let annotations = list(&self.json["annotations"], "list").iter().map(|one| text(one, "expr"));
+        let annotations = self.annotations().into_iter().map(|(_, expr)| expr);
         let variables = self.variables().iter().filter_map(|variable| {
             let inner = text(variable, "definition").strip_prefix("label_values(")?;
             inner.rsplit_once(',').map(|(selector, _)| selector)

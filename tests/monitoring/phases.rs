@@ -84,11 +84,14 @@ fn firing(prometheus: &Prometheus, name: &str, role: Option<&str>) -> bool {
 
 fn healthy(scene: &mut Scene, prometheus: &Prometheus) {
     std::thread::sleep(Duration::from_secs(15));
-    // Somebody touches a file, and AWS asks to slow down for a moment.
-    scene.configure(&ROLES);
-    scene.touch_credentials();
-    scene.aws.sts().set(|sts| sts.throttle_next = 1);
-    std::thread::sleep(Duration::from_secs(30));
+    // Somebody edits a file, and AWS asks to slow down for a moment. A kind of change that is new is a series that
+    // begins at 1: only the next one is an increase.
+    for note in ["a first note", "a second note"] {
+        scene.edit_credentials(note);
+        scene.aws.sts().set(|sts| sts.throttle_next = 1);
+        std::thread::sleep(Duration::from_secs(12));
+    }
+    std::thread::sleep(Duration::from_secs(8));
     let loud: Vec<_> = prometheus.alerts().into_iter().filter(|alert| alert.state == "firing").collect();
     assert!(loud.is_empty(), "{loud:?}");
 }
@@ -147,8 +150,9 @@ fn restarting(scene: &mut Scene, prometheus: &Prometheus) {
     fires(prometheus, "KeyfobNeverReady", Some("audit"));
     scene.web_token(240);
     fires(prometheus, "KeyfobTokenFileExpiring", None);
-    scene.misconfigure();
+    scene.misconfigure("once");
     fires(prometheus, "KeyfobConfigReloadFailed", None);
+    scene.misconfigure("twice");
     scene.aws.set_skew(90);
     fires(prometheus, "KeyfobClockSkew", None);
     scene.aws.set_skew(0);
@@ -201,7 +205,7 @@ fn the_quick_alerts_fire_and_resolve_at_their_real_durations() {
     scene.deny(&["orders"]);
     scene.web_token(290);
     scene.aws.set_skew(250);
-    scene.misconfigure();
+    scene.misconfigure("once");
     let mut waiting = vec![
         "KeyfobClockSkew critical",
         "KeyfobClockSkew warning",

@@ -141,7 +141,7 @@ function ticks(low, high, wanted) {
 
 function secondsTicks(low, high, wanted) {
   if ((high - low) / wanted < 0.001) return ticks(low, high, wanted);
-  const step = [0.001, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30, 60, 300, 600, 900, 1200, 1800, 3600, 7200, 21600].find(one => one >= (high - low) / wanted);
+  const step = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 10, 20, 30, 60, 300, 600, 900, 1200, 1800, 3600, 7200, 21600].find(one => one >= (high - low) / wanted);
   if (!step) return ticks(low, high, wanted);
   const found = [];
   for (let at = Math.ceil(low / step) * step; at <= high + step / 1e6; at += step) found.push(at);
@@ -240,7 +240,10 @@ function drawTimeseries(panel, body, width, height) {
   let high = defaults.max ?? Math.max(...tops);
   if (high === low) high = low + (Math.abs(low) || 1);
   if (defaults.max === undefined) high += (high - low) * 0.08;
-  const marks = (defaults.unit === 's' ? secondsTicks : ticks)(low, high, Math.max(2, Math.floor(height / 45)));
+  const wanted = Math.max(2, Math.floor(height / 45));
+  const mebi = 2 ** 20;
+  const marks = defaults.unit === 's' ? secondsTicks(low, high, wanted)
+    : defaults.unit === 'bytes' ? ticks(low / mebi, high / mebi, wanted).map(mark => mark * mebi) : ticks(low, high, wanted);
   const labels = marks.map(mark => worded(mark, { unit: defaults.unit }));
   const left = 12 + 6.6 * Math.max(...labels.map(label => label.length));
   const svg = element('svg', { width, height });

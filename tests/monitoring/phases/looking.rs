@@ -35,7 +35,8 @@ pub fn failing(seen: &[Shown]) {
 }
 
 pub fn role(seen: &[Shown]) {
-    filled(seen, &["Soonest expiry", "Source", "Source changes"]);
+    // Nothing is held, so nothing is to be said of it.
+    filled(seen, &["Soonest expiry", "Source", "Identity"]);
     let table = one(seen, "Agents, worst first");
     assert!(table.at_first_sight() && table.words.contains("STS-DENIED"), "{}", table.words);
 }

@@ -133,13 +133,13 @@ impl Scene {
     }
 
     /// An edit of the AWS credentials file that changes nothing that matters.
-    pub fn touch_credentials(&self) {
-        self.home.credentials(&format!("{}# edited\n", base_keys()));
+    pub fn edit_credentials(&self, note: &str) {
+        self.home.credentials(&format!("{}# {note}\n", base_keys()));
     }
 
-    /// A configuration that is refused.
-    pub fn misconfigure(&self) {
-        self.home.write("keyfob.toml", "[listen\n");
+    /// A configuration that is refused, different each time.
+    pub fn misconfigure(&self, note: &str) {
+        self.home.write("keyfob.toml", &format!("# {note}\n[listen\n"));
     }
 
     /// The web identity token of `ingest`, with so many seconds to live.
@@ -176,7 +176,10 @@ fn configure(home: &TempHome, roles: &[&str]) {
     };
     let admin = home.path().join("admin.token").display().to_string();
     let roles: String = roles.iter().map(role).collect();
-    home.write("keyfob.toml", &format!("[auth]\nadmin_token_file = \"{admin}\"\n{roles}"));
+    home.write(
+        "keyfob.toml",
+        &format!("[auth]\nadmin_token_file = \"{admin}\"\n[telemetry]\nidentity = true\n{roles}"),
+    );
 }
 
 fn launch(
