@@ -4,7 +4,6 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -13,7 +12,6 @@ use std::time::{Duration, Instant};
 use base64_url::jwt;
 
 use super::super::loopback::Loopback;
-use super::shrunk::shrunk;
 use crate::support::aws::FakeAws;
 use crate::support::home::TempHome;
 use crate::support::raw;
@@ -47,7 +45,6 @@ pub struct Scene {
     bound: Bound,
     applications: Applications,
     collector: Loopback,
-    rules: tempfile::TempDir,
 }
 
 pub fn arn(role: &str) -> String {
@@ -77,8 +74,7 @@ impl Scene {
         let agent = launch(&home, &aws, &collector, any, any);
         let bound = agent.bound.clone();
         let applications = Applications::begin(&bound, &agent.token(), &admin_token(&home));
-        let rules = tempfile::tempdir().unwrap();
-        let scene = Scene { home, aws, agent: Some(agent), bound, applications, collector, rules };
+        let scene = Scene { home, aws, agent: Some(agent), bound, applications, collector };
         scene.insist(&["billing", "orders"]);
         scene
     }
@@ -110,11 +106,6 @@ impl Scene {
     /// An operator has these roles refreshed every few seconds.
     pub fn insist(&self, roles: &[&'static str]) {
         *self.applications.habits.refreshed.lock().unwrap() = roles.to_vec();
-    }
-
-    /// The shipped rules, with every minute a second.
-    pub fn shrunk_rules(&self) -> Vec<PathBuf> {
-        shrunk(&shipped_rules(), self.rules.path())
     }
 
     /// A walk now, as `keyfob refresh` asks for it.
@@ -153,12 +144,6 @@ impl Scene {
         self.agent =
             Some(launch(&self.home, &self.aws, &self.collector, self.bound.credentials, self.bound.admin));
     }
-}
-
-/// What operators load.
-pub fn shipped_rules() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring");
-    ["rules.yaml", "alerts.yaml"].map(|file| folder.join(file)).into()
 }
 
 fn secret() -> String {
@@ -224,8 +209,10 @@ impl Applications {
         let client = move || {
             for turn in 0_usize.. {
                 let path = format!("/v1/credentials/{}", ROLES[turn % ROLES.len()]);
-                let stranger = turn % 10 == 9 && of_client.intruder.load(Ordering::Relaxed);
-                ask(at, "GET", &path, if stranger { "guessed" } else { &token });
+                ask(at, "GET", &path, &token);
+                if of_client.intruder.load(Ordering::Relaxed) {
+                    ask(at, "GET", &path, "guessed");
+                }
                 if of_client.over_within(Duration::from_millis(100)) {
                     return;
                 }
