@@ -382,13 +382,14 @@ mod tests {
         let broken = outcome.unwrap_err();
         assert_eq!(notes.calls.len(), 1);
         assert_eq!(notes.calls[0].error, Some(broken.to_string()));
+        assert_eq!(notes.calls[0].broke_at, Some(broken.step.as_str()));
         broken.step
     }
 
     #[tokio::test]
     async fn an_answer_of_any_status_is_an_answer_and_is_written_down() {
         let fake = Fake::serving(|_| {
-            Reply::Raw(b"HTTP/1.1 418 T\r\nx-amzn-requestid: r-1\r\ncontent-length: 5\r\n\r\nhello".to_vec())
+            Reply::Raw(b"HTTP/1.1 418 T\r\nx-amzn-requestid: r-1\r\ndate: Thu, 31 Jan 2030 12:00:00 GMT\r\ncontent-length: 5\r\n\r\nhello".to_vec())
         });
         let (outcome, notes) = get(&fake.url("/path?secret=1")).await;
         let answer = outcome.unwrap();
@@ -396,6 +397,7 @@ mod tests {
         let call = &notes.calls[0];
         assert_eq!((call.status, call.request_id.as_deref()), (Some(418), Some("r-1")));
         assert_eq!(call.url, fake.url("/path"));
+        assert_eq!(call.date, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_896_091_200)));
         assert!(call.error.is_none() && call.started > SystemTime::UNIX_EPOCH);
     }
 

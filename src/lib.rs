@@ -16,7 +16,7 @@
 //! 7  main, cli, demo
 //! 6  agent                  joins the parts: configuration, tasks, reloads
 //! 5  server                 two listeners: credentials (token), admin (probes, metrics, status)
-//! 4  roster, telemetry      which roles there are; events into metrics and log lines
+//! 4  roster, telemetry      which roles there are; events into metrics, log lines, traces
 //! 3  keeper                 one task a role: walk, judge, store, sleep
 //! 2  chain, event, watcher  one walk; what happened; which files changed
 //! 1  source, aws, http, report
@@ -44,6 +44,10 @@
 //!
 //! 2026-11: **A panic ends a release build** (`panic = "abort"`): the binary is smaller, a fresh connection costs fewer
 //! instructions, and an agent without one of its parts must not limp on. The supervisor starts it again.
+//!
+//! 2026-11: **Spans are made from the finished report**, not while a walk goes on: then it is known whether anybody wants
+//! them, and no library's span can carry a secret along. The few messages of OTLP are written here and go out through
+//! `http`, because the SDK's exporter has a thread of its own and reads the environment behind our back.
 //!
 //! 2026-11: **One thread serves**, because an answer is a pointer load and the kernel does most of the work; what may
 //! block (files, names) runs beside it.

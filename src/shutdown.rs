@@ -99,3 +99,42 @@ impl Shutdown {
         let _lost = tokio::time::timeout(FLUSH, self.last.wait()).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_tasks_outlive_the_others_and_are_waited_for_a_second_at_most() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let (shutdown, _early) = Shutdown::new();
+        let told = Arc::clone(&order);
+        shutdown.spawn_last(|flushing| async move {
+            flushing.cancelled().await;
+            told.lock().unwrap().push("last");
+        });
+        let told = Arc::clone(&order);
+        let stopping = shutdown.stopping.clone();
+        shutdown.spawn_short(async move {
+            stopping.cancelled().await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            told.lock().unwrap().push("other");
+        });
+        let begun = Instant::now();
+        shutdown.run(Duration::from_secs(5), |_| {}).await;
+        assert_eq!(
+            (order.lock().unwrap().as_slice(), begun.elapsed()),
+            (["other", "last"].as_slice(), Duration::from_millis(300))
+        );
+
+        let (shutdown, _early) = Shutdown::new();
+        shutdown.spawn_last(|_| std::future::pending());
+        let begun = Instant::now();
+        shutdown.run(Duration::from_secs(5), |_| {}).await;
+        assert_eq!(begun.elapsed(), FLUSH);
+    }
+}

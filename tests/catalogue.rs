@@ -134,6 +134,12 @@ fn every_metric_is_documented_with_its_kind_and_labels() {
 }
 
 #[test]
+fn every_telemetry_variable_is_documented_and_every_documented_one_is_read() {
+    let code = keyfob::telemetry::traces::VARIABLES.map(str::to_owned).into();
+    assert_same(&Table::under("## Traces").first_cells(), &code);
+}
+
+#[test]
 fn every_field_of_an_audit_record_is_documented() {
     let code = keyfob::telemetry::audit::FIELDS.map(str::to_owned);
     assert_same(&Table::under("### Audit log").first_cells(), &code.into());

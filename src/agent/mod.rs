@@ -179,21 +179,18 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     let bound = server::bind(&config.listen).map_err(StartError::Bind)?;
     let observers = telemetry.observers;
     let admin = bound.admin_at.is_some();
-    let tokens = TokenFiles::open(&config.auth, &config.roles, admin, &env, observers.clone());
-    let tokens = tokens.map_err(StartError::Tokens)?;
+    let tokens = TokenFiles::open(&config.auth, &config.roles, admin, &env, observers.clone())
+        .map_err(StartError::Tokens)?;
     let (shutdown, early) = Shutdown::new();
     let (watcher, watching) = Watcher::new(clock.clone(), observers.clone());
     shutdown.spawn("watcher", shutdown.stopping.clone(), watching);
-    let jumping = clock.clone();
-    let heart = observers.clone();
-    shutdown.spawn("heartbeat", shutdown.stopping.clone(), beat(heart));
-    shutdown.spawn("clock", shutdown.stopping.clone(), async move { jumping.watch_for_jumps().await });
-
+    keep_time(&shutdown, clock.clone(), observers.clone());
     if let Some(exporter) = telemetry.exporter {
         shutdown.spawn_last(|flushing| exporter.run(flushing));
     }
 
-    let own = bound.credentials_at.iter().copied().chain(bound.admin_at).collect::<Vec<_>>();
+    let own: Vec<_> = bound.credentials_at.iter().copied().chain(bound.admin_at).collect();
+    let own = Arc::new(ArcSwap::from_pointee(own));
     let about = About {
         credentials: bound.credentials_at.clone(),
         admin: bound.admin_at,
@@ -205,7 +202,7 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         roster: Arc::default(),
         access: tokens.access(),
         hosts: config.listen.hosts.clone(),
-        clock: clock.clone(),
+        clock,
         observers: observers.clone(),
         render: telemetry.render,
         shown: telemetry.shown,
@@ -213,8 +210,6 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         about,
         started: AtomicBool::new(false),
     });
-    let kept = BTreeMap::new();
-    let own = Arc::new(ArcSwap::from_pointee(own));
     let mut house = House {
         config,
         env,
@@ -222,20 +217,19 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         own,
         watcher,
         tokens,
-        kept,
+        kept: BTreeMap::new(),
         shared: Arc::clone(&shared),
-        shutdown,
+        shutdown: shutdown.clone(),
         unnamed,
         troubled: Vec::new(),
     };
     observers.observe(&Event::ConfigApplied(&house.config));
     house.settle();
-    house.shared.observers.observe(&Event::Listening {
+    observers.observe(&Event::Listening {
         credentials: &shared.about.credentials,
         admin: shared.about.admin,
         token_file: &shared.about.token_file,
     });
-    let shutdown = house.shutdown.clone();
     bound.serve(&shared, &shutdown);
     let (orders, ordered) = mpsc::unbounded_channel();
     let control = Control { orders, stop: CancellationToken::new() };
@@ -243,13 +237,16 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     Ok(Agent { shared, shutdown, early, control, deadline })
 }
 
-/// Says every few seconds that the runtime turns.
-async fn beat(observers: Observers) {
-    let mut pulse = tokio::time::interval(HEARTBEAT);
-    loop {
-        pulse.tick().await;
-        observers.observe(&Event::Heartbeat);
-    }
+/// Notices when the wall clock jumps, and says every few seconds that the runtime turns.
+fn keep_time(shutdown: &Shutdown, clock: Clock, observers: Observers) {
+    shutdown.spawn("clock", shutdown.stopping.clone(), async move { clock.watch_for_jumps().await });
+    shutdown.spawn("heartbeat", shutdown.stopping.clone(), async move {
+        let mut pulse = tokio::time::interval(HEARTBEAT);
+        loop {
+            pulse.tick().await;
+            observers.observe(&Event::Heartbeat);
+        }
+    });
 }
 
 fn refuse_loops(config: &Config, env: &Env, unnamed: bool) -> Result<(), StartError> {

@@ -149,8 +149,8 @@ pub struct Notes {
     pub hops: Vec<Attempt>,
     /// The region, where what was read says one.
     pub region: Option<String>,
-    /// Expiry of the tokens that were read to sign in with; never the tokens.
-    pub tokens: Vec<(TokenKind, SystemTime)>,
+    /// When the tokens end that were read to sign in with; never what they say.
+    pub sign_in_ends: Vec<(TokenKind, SystemTime)>,
 }
 
 impl Notes {

@@ -32,6 +32,13 @@ impl Peer {
         Self { remote, local, look, process: OnceLock::new() }
     }
 
+    /// A peer of which only the address will ever be known.
+    #[must_use]
+    pub fn nobody(remote: SocketAddr, local: SocketAddr) -> Self {
+        let process = OnceLock::from(Process::default());
+        Self { remote, local, look: |_| Process::default(), process }
+    }
+
     /// Its process, if somebody has found out already.
     #[must_use]
     pub fn known(&self) -> Option<&Process> {

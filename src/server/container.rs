@@ -17,13 +17,14 @@ use super::token::Bearer;
 use super::{Facts, Shared, access};
 use crate::credentials::RoleName;
 use crate::keeper::{Handle, PATIENCE, Snapshot};
-use crate::report::CacheUse;
+use crate::report::{CacheUse, Peer};
 use crate::roster::{Entry, Roster};
 
 /// Answers requests for credentials.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     shared: Arc<Shared>,
+    peer: Option<Arc<Peer>>,
 }
 
 type Answer = Result<Reply, Infallible>;
@@ -44,19 +45,19 @@ impl Service<Request<Incoming>> for Endpoint {
 }
 
 impl Endpoint {
-    /// Answers requests from what is shared.
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    /// Answers one peer, which is named where somebody looks at that, from what is shared.
+    pub(super) fn new(shared: Arc<Shared>, peer: Option<Arc<Peer>>) -> Self {
+        Self { shared, peer }
     }
 
     /// The answer, unless it has to wait for a first walk.
     fn answer(&self, head: &Parts, begun: Instant) -> Result<Reply, Later> {
-        let shared = &self.shared;
+        let (shared, peer) = (&self.shared, self.peer.as_ref());
         let roster = shared.roster.load();
         let entry = match find(shared, &roster, head) {
             Ok(entry) => entry,
             Err(refusal) => {
-                let facts = Facts { refused: refusal.label, ..Facts::default() };
+                let facts = Facts { refused: refusal.label, peer, ..Facts::default() };
                 shared.served("credentials", head, refusal.status, begun, facts);
                 return Ok(refusal.reply());
             }
@@ -64,9 +65,9 @@ impl Endpoint {
         let (role_now, now) = (entry.handle.load(), shared.clock.now());
         if role_now.usable(now).is_none() && role_now.walking {
             let (role, handle) = (entry.role.name.clone(), entry.handle.clone());
-            return Err(Later { role, handle, begun });
+            return Err(Later { role, handle, begun, peer: self.peer.clone() });
         }
-        Ok(finish(shared, head, &entry.role.name, &role_now, Came { begun, waited: false }))
+        Ok(finish(shared, head, &entry.role.name, &role_now, Came { begun, waited: false, peer }))
     }
 }
 
@@ -75,25 +76,28 @@ struct Later {
     role: RoleName,
     handle: Handle,
     begun: Instant,
+    peer: Option<Arc<Peer>>,
 }
 
 impl Later {
     async fn wait(self, head: Parts, shared: Arc<Shared>) -> Answer {
         let _until_answered = shared.in_flight("credentials");
         let role_now = self.handle.settled(PATIENCE).await;
-        Ok(finish(&shared, &head, &self.role, &role_now, Came { begun: self.begun, waited: true }))
+        let came = Came { begun: self.begun, waited: true, peer: self.peer.as_ref() };
+        Ok(finish(&shared, &head, &self.role, &role_now, came))
     }
 }
 
-/// When a request came, and whether nothing usable was held then.
-struct Came {
+/// When a request came, whether nothing usable was held then, and from whom.
+struct Came<'a> {
     begun: Instant,
     waited: bool,
+    peer: Option<&'a Arc<Peer>>,
 }
 
-fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, came: Came) -> Reply {
+fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, came: Came<'_>) -> Reply {
     let now = shared.clock.now();
-    let mut facts = Facts { role: Some(role.clone()), ..Facts::default() };
+    let mut facts = Facts { role: Some(role.clone()), peer: came.peer, ..Facts::default() };
     let reply = if let Some(usable) = role_now.usable(now) {
         facts.left = usable.expires.duration_since(now).ok();
         facts.credentials = Some(&usable.held.credentials);

@@ -142,15 +142,17 @@ impl Bound {
     pub fn serve(self, shared: &Arc<Shared>, shutdown: &Shutdown) {
         let door = Arc::new(Door::new(MOST_CONNECTIONS, shared, shutdown).looking());
         for listener in self.credentials {
-            let service = container::Endpoint::new(Arc::clone(shared));
-            let accept = Arc::clone(&door).accept(listener, service);
+            let shared = Arc::clone(shared);
+            let answers = move |peer| container::Endpoint::new(Arc::clone(&shared), peer);
+            let accept = Arc::clone(&door).accept(listener, answers);
             shutdown.spawn("credentials listener", shutdown.closing.clone(), accept);
         }
         if let Some(listener) = self.admin {
             let door = Arc::new(Door::new(MOST_ADMIN_CONNECTIONS, shared, shutdown));
             let near = self.admin_at.is_some_and(|at| at.ip().is_loopback());
             let service = admin::Endpoint::new(Arc::clone(shared), near, shutdown.closing.clone());
-            shutdown.spawn("admin listener", shutdown.closing.clone(), door.accept(listener, service));
+            let accept = door.accept(listener, move |_| service.clone());
+            shutdown.spawn("admin listener", shutdown.closing.clone(), accept);
         }
     }
 }
@@ -203,21 +205,31 @@ impl Door {
         self
     }
 
-    async fn accept<S: Answers + Clone>(self: Arc<Self>, listener: TcpListener, service: S) {
+    /// Lets in whoever comes; `answers` makes what answers to one of them.
+    async fn accept<S: Answers>(
+        self: Arc<Self>,
+        listener: TcpListener,
+        answers: impl Fn(Option<Arc<Peer>>) -> S,
+    ) {
         loop {
             match listener.accept().await {
-                Ok((stream, remote)) => self.admit(stream, remote, service.clone()),
+                Ok((stream, remote)) => self.admit(stream, remote, &answers),
                 Err(error) if of_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(BREATH).await,
             }
         }
     }
 
-    fn admit<S: Answers>(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr, service: S) {
+    fn admit<S: Answers>(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        remote: SocketAddr,
+        answers: impl Fn(Option<Arc<Peer>>) -> S,
+    ) {
         match Arc::clone(&self.room).try_acquire_owned() {
             Ok(place) => {
                 let peer = self.looks.as_ref().and_then(|looks| meet(looks, &stream, remote));
-                self.shutdown.spawn_short(Arc::clone(self).converse(stream, peer, service, place));
+                self.shutdown.spawn_short(Arc::clone(self).converse(stream, answers(peer), place));
             }
             Err(_) => self.turn_away(stream),
         }
@@ -226,12 +238,11 @@ impl Door {
     async fn converse<S: Answers>(
         self: Arc<Self>,
         stream: TcpStream,
-        peer: Option<Arc<Peer>>,
         service: S,
         _place: OwnedSemaphorePermit,
     ) {
         let pulse = Arc::new(Pulse::new(Instant::now()));
-        let service = Felt { service, pulse: Arc::clone(&pulse), peer };
+        let service = Felt { service, pulse: Arc::clone(&pulse) };
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             biased;
@@ -261,8 +272,10 @@ impl Door {
 /// Begins to find out who is there, beside the request: afterwards they may be gone. One look at a time; whoever comes
 /// meanwhile is looked at when it is needed.
 fn meet(looks: &Arc<Semaphore>, stream: &TcpStream, remote: SocketAddr) -> Option<Arc<Peer>> {
-    let peer = Arc::new(Peer::new(remote, stream.local_addr().ok()?, peer::client));
-    if let Ok(place) = Arc::clone(looks).try_acquire_owned() {
+    let peer = Arc::new(peer::of(remote, stream.local_addr().ok()?));
+    if peer.known().is_none()
+        && let Ok(place) = Arc::clone(looks).try_acquire_owned()
+    {
         let peer = Arc::clone(&peer);
         tokio::task::spawn_blocking(move || {
             peer.process();

@@ -127,7 +127,7 @@ impl Shared {
         begun: Instant,
         facts: Facts<'_>,
     ) {
-        let Facts { role, refused, cache, left, credentials, source, failure } = facts;
+        let Facts { role, refused, cache, left, credentials, source, peer, failure } = facts;
         self.observers.observe(&Event::Served(&Served {
             handler,
             role,
@@ -138,7 +138,7 @@ impl Shared {
             left,
             credentials,
             source,
-            peer: head.extensions.get::<Arc<Peer>>(),
+            peer,
             failure,
             method: head.method.as_str(),
             headers: &head.headers,
@@ -167,5 +167,6 @@ struct Facts<'a> {
     left: Option<Duration>,
     credentials: Option<&'a Credentials>,
     source: Option<SourceKind>,
+    peer: Option<&'a Arc<Peer>>,
     failure: Option<(&'static Cause, Option<TraceId>)>,
 }

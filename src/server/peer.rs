@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Owner;
 use crate::report::{Peer, Process};
@@ -15,17 +18,63 @@ pub(super) fn listener(address: SocketAddr) -> Option<Owner> {
         let same = ip == ours || ip.is_unspecified() || ours.is_unspecified();
         socket.state == LISTEN && socket.local.port() == address.port() && same
     };
-    let sockets: Vec<Socket> = sockets(fits);
+    let sockets = sockets(address.port(), fits);
     let pid = holder(&sockets)?;
     Some(Owner { pid, name: short_name(pid).unwrap_or_default() })
 }
 
-/// The process that opened a connection to us, as far as this machine knows it and we may see it.
-pub(super) fn client(peer: &Peer) -> Process {
+/// Whoever opened a connection to us. Nobody is looked for when looking has cost too much lately.
+pub(super) fn of(remote: SocketAddr, local: SocketAddr) -> Peer {
+    let affordable = budget().allows(Instant::now());
+    if affordable { Peer::new(remote, local, client) } else { Peer::nobody(remote, local) }
+}
+
+/// The process that opened a connection, as far as this machine knows it and we may see it.
+fn client(peer: &Peer) -> Process {
+    let begun = Instant::now();
+    let process = look(peer);
+    budget().spend(begun.elapsed());
+    process
+}
+
+fn budget() -> MutexGuard<'static, Budget> {
+    BUDGET.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The process's, as the processor is.
+static BUDGET: LazyLock<Mutex<Budget>> = LazyLock::new(|| Mutex::new(Budget::new(Instant::now())));
+
+/// What looking may cost: half a second in advance, and a fifth of the time.
+#[derive(Debug)]
+struct Budget {
+    left: Duration,
+    at: Instant,
+}
+
+impl Budget {
+    const MOST: Duration = Duration::from_millis(500);
+    const SHARE: u32 = 5;
+
+    fn new(now: Instant) -> Self {
+        Self { left: Self::MOST, at: now }
+    }
+
+    fn allows(&mut self, now: Instant) -> bool {
+        let earned = now.saturating_duration_since(self.at) / Self::SHARE;
+        (self.left, self.at) = ((self.left + earned).min(Self::MOST), now);
+        !self.left.is_zero()
+    }
+
+    fn spend(&mut self, took: Duration) {
+        self.left = self.left.saturating_sub(took);
+    }
+}
+
+fn look(peer: &Peer) -> Process {
     let (theirs, ours) = (canonical(peer.remote), canonical(peer.local));
     // A socket that nobody holds any more has no number, and its user is not told either.
     let fits = |socket: &Socket| socket.local == theirs && socket.remote == ours && socket.inode != "0";
-    let sockets = sockets(fits);
+    let sockets = sockets(theirs.port(), fits);
     let uid = sockets.first().map(|socket| socket.uid);
     let pid = holder(&sockets);
     Process { pid, uid, exe: pid.and_then(program).map(Arc::from) }
@@ -51,10 +100,17 @@ impl Socket {
     }
 }
 
-fn sockets(fits: impl Fn(&Socket) -> bool) -> Vec<Socket> {
+/// The sockets of that port which fit.
+fn sockets(port: u16, fits: impl Fn(&Socket) -> bool) -> Vec<Socket> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let read = tables.iter().filter_map(|table| fs::read_to_string(table).ok());
-    read.flat_map(|text| text.lines().filter_map(Socket::read).filter(&fits).collect::<Vec<_>>()).collect()
+    // There may be thousands: only those that can fit are taken apart.
+    let port = format!(":{port:04X} ");
+    let of = |text: String| {
+        let lines = text.lines().filter(|line| line.contains(&port));
+        lines.filter_map(Socket::read).filter(&fits).collect::<Vec<_>>()
+    };
+    read.flat_map(of).collect()
 }
 
 fn address(text: &str) -> Option<SocketAddr> {
@@ -139,7 +195,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let near = TcpStream::connect((to, port)).unwrap();
         let (far, remote) = listener.accept().unwrap();
-        let peer = Peer::new(remote, far.local_addr().unwrap(), client);
+        let peer = Peer::new(remote, far.local_addr().unwrap(), look);
         drop(far);
         (near, peer)
     }
@@ -169,6 +225,20 @@ mod tests {
         let (near, peer) = connected("127.0.0.1", "127.0.0.1");
         drop(near);
         assert_eq!(peer.process(), &Process::default());
+    }
+
+    #[test]
+    fn looking_costs_no_more_than_its_share() {
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        let mut budget = Budget::new(begun);
+        assert!(budget.allows(begun));
+        budget.spend(Budget::MOST);
+        assert!(!budget.allows(begun));
+        assert!(budget.allows(begun + second));
+        budget.spend(second / Budget::SHARE);
+        assert!(!budget.allows(begun + second));
+        assert!(budget.allows(begun + 1000 * second));
+        assert_eq!(budget.left, Budget::MOST);
     }
 
     #[test]

@@ -6,11 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::Request;
 use hyper::service::Service;
 use tokio::time::Instant;
-
-use crate::report::Peer;
 
 /// For a whole head, and between requests (contract 3); also for a client to read its answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -68,11 +65,9 @@ pub(super) struct Felt<S> {
     pub(super) service: S,
     /// Where it is felt.
     pub(super) pulse: Arc<Pulse>,
-    /// Who is at the other end, for those who look at that.
-    pub(super) peer: Option<Arc<Peer>>,
 }
 
-impl<B, S: Service<Request<B>>> Service<Request<B>> for Felt<S>
+impl<R, S: Service<R>> Service<R> for Felt<S>
 where
     S::Future: Unpin,
 {
@@ -80,11 +75,8 @@ where
     type Error = S::Error;
     type Future = Answering<S::Future>;
 
-    fn call(&self, mut request: Request<B>) -> Self::Future {
+    fn call(&self, request: R) -> Self::Future {
         self.pulse.begin();
-        if let Some(peer) = &self.peer {
-            request.extensions_mut().insert(Arc::clone(peer));
-        }
         Answering { answer: self.service.call(request), pulse: Arc::clone(&self.pulse) }
     }
 }

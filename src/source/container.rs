@@ -183,7 +183,7 @@ fn read_token(path: &str, notes: &mut Notes) -> Result<Secret, Failure> {
     notes.file(Kind::Token, path, stamp);
     let bytes = content.map_err(|error| bad(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("not UTF-8".to_owned()))?;
-    notes.tokens.extend(jwt::expiry(&text).map(|at| (TokenKind::PodIdentity, at)));
+    notes.sign_in_ends.extend(jwt::expiry(&text).map(|at| (TokenKind::PodIdentity, at)));
     Ok(Secret::new(text))
 }
 
@@ -376,6 +376,11 @@ mod tests {
             heard[0].contains("authorization: first\r\n") && heard[1].contains("authorization: second\r\n")
         );
         assert!(format!("{notes:?}").contains("token"), "the file is an input to watch");
+        assert_eq!(notes.sign_in_ends, [], "that was no JWT");
+        std::fs::write(&path, "e30.eyJleHAiOjE4OTYwOTEyMDB9.c2ln").unwrap();
+        source.fetch(&mut notes).await.unwrap();
+        let end = super::super::moment::parse("2030-01-31T12:00:00Z").unwrap();
+        assert_eq!(notes.sign_in_ends, [(TokenKind::PodIdentity, end)]);
     }
 
     #[tokio::test]

@@ -143,7 +143,7 @@ impl WebIdentity {
         })?;
         let text = String::from_utf8(bytes).ok().map(|text| universal_newlines(&text));
         let expiry = text.as_deref().and_then(jwt::expiry);
-        notes.tokens.extend(expiry.map(|at| (TokenKind::WebIdentity, at)));
+        notes.sign_in_ends.extend(expiry.map(|at| (TokenKind::WebIdentity, at)));
         text.filter(|text| text.chars().count() >= LEAST_TOKEN).map(Secret::new).ok_or_else(|| {
             let context = format!("the token file {} holds no token", path.display());
             Failure::misconfigured(&cause::WI_TOKEN, context)

@@ -6,6 +6,7 @@ mod record;
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::config::{self, Problem};
 use crate::event::{Event, Observe};
 use crate::report::{Peer, Process, Served};
 use crate::shutdown::Stage;
-use book::{Book, Key, What};
+use book::{Book, Prints, What};
 use file::File;
 use record::Record;
 
@@ -26,6 +27,8 @@ pub use record::FIELDS;
 
 /// Requests that may wait to be looked into.
 const MOST_WAITING: usize = 1024;
+/// Beyond so many, nobody is looked for: a look takes milliseconds.
+const CROWD: usize = 64;
 /// How long the end of the process may wait for what is still to be written.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
 /// Somebody who is not looked for.
@@ -34,13 +37,18 @@ static NOBODY: Process = Process { pid: None, uid: None, exe: None };
 /// Writes the audit log. What costs time (finding out who asks, writing) is done on a thread of its own.
 pub struct Audit {
     clock: Clock,
+    prints: Prints,
     book: Arc<Mutex<Book>>,
+    /// Set when the process ends: then nobody is looked for any more.
+    ending: Arc<AtomicBool>,
     queue: Arc<Queue<Work>>,
 }
 
 /// What the thread is handed.
 enum Work {
-    Asked(Box<Asked>),
+    /// Somebody who has to be looked for first.
+    Find(Box<Asked>),
+    Write(Vec<Record>),
     /// Nothing more will be asked: what was counted and not yet said is due.
     Close,
 }
@@ -50,8 +58,6 @@ struct Asked {
     record: Record,
     what: What,
     peer: Arc<Peer>,
-    /// Whether there is no time to find out who it is.
-    hurried: bool,
 }
 
 /// Whether what the configuration asks for can be written. The file is made if it is not there.
@@ -88,26 +94,35 @@ pub(super) fn observer(settings: &config::Telemetry, clock: &Clock) -> Option<Ar
 impl Audit {
     fn new(paper: Paper, clock: &Clock) -> io::Result<Self> {
         let book = Arc::new(Mutex::new(Book::new(clock.now())));
-        let mut desk = Desk { book: Arc::clone(&book), clock: clock.clone(), paper };
+        let (prints, ending) = (Prints::default(), Arc::new(AtomicBool::new(false)));
+        let mut desk = Desk {
+            prints: prints.clone(),
+            book: Arc::clone(&book),
+            ending: Arc::clone(&ending),
+            clock: clock.clone(),
+            paper,
+        };
         let queue = Queue::start("audit", MOST_WAITING, move |item| desk.take(item))?;
-        Ok(Self { clock: clock.clone(), book, queue })
+        Ok(Self { clock: clock.clone(), prints, book, ending, queue })
     }
 
     fn asked(&self, served: &Served<'_>, peer: &Arc<Peer>) {
-        let (now, mut what) = (self.clock.now(), What::of(served));
+        let (now, what) = (self.clock.now(), self.prints.what(served));
         let known = peer.known();
         // Faster than anybody could be looked for: told apart by address alone.
-        let hurried = known.is_none() && self.queue.is_crowded();
-        if let Some(process) = known.or_else(|| hurried.then_some(&NOBODY)) {
-            let key = Key::new(process, peer, what);
-            if lock(&self.book).repeats(&key, now) {
+        let hurried = known.is_none() && self.queue.waiting() > CROWD;
+        let record = || Record::new(served, peer, now);
+        let work = if let Some(process) = known.or_else(|| hurried.then_some(&NOBODY)) {
+            let (key, mut book) = (self.prints.key(process, peer, what), lock(&self.book));
+            if book.repeats(key, now) {
                 return;
             }
-            what = key.what;
-        }
-        let record = Record::new(served, peer, now);
-        let asked = Asked { record, what, peer: Arc::clone(peer), hurried };
-        if !self.queue.push(Work::Asked(Box::new(asked))) {
+            // Entered here, so that what comes next is a repeat already.
+            Work::Write(book.enter(key, record().by(process), now))
+        } else {
+            Work::Find(Box::new(Asked { record: record(), what, peer: Arc::clone(peer) }))
+        };
+        if !self.queue.push(work) {
             losses::AUDIT.add(1);
         }
     }
@@ -122,6 +137,7 @@ impl Observe for Audit {
                 }
             }
             Event::Draining(Stage::Flushing) => {
+                self.ending.store(true, Ordering::Relaxed);
                 self.queue.push(Work::Close);
                 self.queue.drain(LAST_PATIENCE);
             }
@@ -142,7 +158,9 @@ impl fmt::Debug for Audit {
 
 /// Where the thread sits.
 struct Desk {
+    prints: Prints,
     book: Arc<Mutex<Book>>,
+    ending: Arc<AtomicBool>,
     clock: Clock,
     paper: Paper,
 }
@@ -155,7 +173,8 @@ enum Paper {
 impl Desk {
     fn take(&mut self, item: Item<Work>) {
         let due = match item {
-            Item::One(Work::Asked(asked)) => self.enter(*asked),
+            Item::One(Work::Find(asked)) => self.find(*asked),
+            Item::One(Work::Write(due)) => due,
             Item::One(Work::Close) => lock(&self.book).close(),
             Item::Lost(lost) => {
                 warn!(target: AUDIT, lost, "audit records were lost: they could not be written fast enough");
@@ -170,9 +189,12 @@ impl Desk {
         }
     }
 
-    fn enter(&self, asked: Asked) -> Vec<Record> {
-        let process = if asked.hurried { &NOBODY } else { asked.peer.process() };
-        let key = Key::new(process, &asked.peer, asked.what);
+    fn find(&self, asked: Asked) -> Vec<Record> {
+        let process = match asked.peer.known() {
+            None if self.ending.load(Ordering::Relaxed) => &NOBODY,
+            _ => asked.peer.process(),
+        };
+        let key = self.prints.key(process, &asked.peer, asked.what);
         let record = asked.record.by(process);
         let now = self.clock.now();
         lock(&self.book).enter(key, record, now)

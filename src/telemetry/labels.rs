@@ -31,7 +31,6 @@ pub(super) fn skipped(failure: &Failure) -> (&'static str, &'static str) {
 /// What was built, of what.
 pub(super) fn build_identity() -> [Value; 4] {
     let version = env!("CARGO_PKG_VERSION");
-    let revision = option_env!("KEYFOB_REVISION").unwrap_or("");
-    let rustc = env!("CARGO_PKG_RUST_VERSION");
+    let (revision, rustc) = (env!("KEYFOB_REVISION"), env!("KEYFOB_RUSTC"));
     [version.into(), revision.into(), rustc.into(), "".into()]
 }

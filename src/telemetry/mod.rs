@@ -1,4 +1,4 @@
-//! Turns events into metrics and log lines: the only place that knows either.
+//! Turns events into metrics, log lines and traces: the only place that knows any of them.
 
 pub mod audit;
 mod exposition;

@@ -75,9 +75,9 @@ impl<T: Send + 'static> Queue<T> {
         room
     }
 
-    /// Whether more than half of the room is taken.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.lock().waiting.len() > self.most / 2
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
     }
 
     /// Waits until all is done, but no longer than this; whether it is.
@@ -135,7 +135,8 @@ mod tests {
         .unwrap();
         assert!(queue.push(1));
         begun.recv().unwrap();
-        assert!(queue.push(2) && queue.push(3) && queue.is_crowded());
+        assert!(queue.push(2) && queue.push(3));
+        assert_eq!(queue.waiting(), 2);
         assert!(!queue.push(4) && !queue.push(5));
         assert!(!queue.drain(Duration::ZERO));
         go_on.send(()).unwrap();

@@ -232,6 +232,7 @@ impl Watch {
         match ask {
             Ask::Prepare { name, trails, kinds, ready } => {
                 let follower = self.followers.entry(name).or_default();
+                self.tally.follows(&follower.kinds, &kinds);
                 (follower.trails, follower.kinds, follower.looking) = (trails, kinds, true);
                 self.rewatch();
                 let _gone = ready.send(());
@@ -246,7 +247,8 @@ impl Watch {
                 let _gone = settled.send(calm);
             }
             Ask::Forget { name } => {
-                self.followers.remove(&name);
+                let gone = self.followers.remove(&name).unwrap_or_default();
+                self.tally.follows(&gone.kinds, &BTreeMap::new());
                 self.rewatch();
             }
         }
@@ -281,9 +283,7 @@ impl Watch {
     }
 
     fn count(&mut self) {
-        let files = self.followers.values().flat_map(|follower| &follower.kinds);
-        let delivered = self.events.is_some() && !self.degraded;
-        self.tally.follows(files.map(|(path, kind)| (path, *kind)), delivered);
+        self.tally.tell(self.events.is_some() && !self.degraded);
     }
 
     fn note(&mut self, happened: Happened) {

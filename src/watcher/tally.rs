@@ -9,23 +9,42 @@ use crate::file::{Change, Kind, Stamp};
 /// What is known of the files that anybody follows.
 pub(super) struct Tally {
     observers: Observers,
-    kinds: BTreeMap<PathBuf, Kind>,
-    stamps: BTreeMap<PathBuf, Stamp>,
+    files: BTreeMap<PathBuf, File>,
     told: (Vec<(Kind, usize)>, bool),
+}
+
+struct File {
+    kind: Kind,
+    followers: usize,
+    stamp: Option<Stamp>,
 }
 
 impl Tally {
     /// Of no file yet.
     pub(super) fn new(observers: Observers) -> Self {
-        let (kinds, stamps) = (BTreeMap::new(), BTreeMap::new());
-        Self { observers, kinds, stamps, told: (Vec::new(), false) }
+        Self { observers, files: BTreeMap::new(), told: (Vec::new(), false) }
     }
 
-    /// These files are followed, and events tell of their changes or do not.
-    pub(super) fn follows<'a>(&mut self, files: impl Iterator<Item = (&'a PathBuf, Kind)>, events: bool) {
-        self.kinds = files.map(|(path, kind)| (path.clone(), kind)).collect();
-        self.stamps.retain(|path, _| self.kinds.contains_key(path));
-        let count = |kind| (kind, self.kinds.values().filter(|known| **known == kind).count());
+    /// Somebody follows other files than before. What is followed still stays known.
+    pub(super) fn follows(&mut self, before: &BTreeMap<PathBuf, Kind>, now: &BTreeMap<PathBuf, Kind>) {
+        for (path, kind) in now {
+            let new = || File { kind: *kind, followers: 0, stamp: None };
+            self.files.entry(path.clone()).or_insert_with(new).followers += 1;
+        }
+        for path in before.keys() {
+            let last = self.files.get_mut(path).is_some_and(|file| {
+                file.followers -= 1;
+                file.followers == 0
+            });
+            if last {
+                self.files.remove(path);
+            }
+        }
+    }
+
+    /// Tells how many are followed, and whether events tell of their changes, if that is news.
+    pub(super) fn tell(&mut self, events: bool) {
+        let count = |kind| (kind, self.files.values().filter(|file| file.kind == kind).count());
         let files: Vec<_> = Kind::ALL.into_iter().map(count).filter(|(_, count)| *count > 0).collect();
         let now = (files, events);
         if self.told != now {
@@ -36,10 +55,10 @@ impl Tally {
 
     /// A file was looked at.
     pub(super) fn saw(&mut self, path: &Path, stamp: Stamp) {
-        let Some(kind) = self.kinds.get(path) else { return };
-        let before = self.stamps.insert(path.to_owned(), stamp);
+        let Some(file) = self.files.get_mut(path) else { return };
+        let before = file.stamp.replace(stamp);
         if let Some(change) = before.and_then(|before| before.change(&stamp)) {
-            self.observers.observe(&Event::FileChanged(*kind, change));
+            self.observers.observe(&Event::FileChanged(file.kind, change));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The watcher on a real file system. Waits are bounded by what the contract promises: two seconds.
 
 use std::os::unix::fs::symlink;
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
@@ -10,19 +11,37 @@ const NOTICED: Duration = Duration::from_secs(2);
 /// Long enough for an event to have come, had there been one to come.
 const QUIET: Duration = Duration::from_millis(300);
 
+/// Writes down what is told of files.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<String>>);
+
+impl Observe for Recorder {
+    fn observe(&self, event: &Event<'_>) {
+        let told = match event {
+            Event::Watching { files, events } => format!("{files:?} {events}"),
+            Event::FileChanged(kind, change) => format!("{} {}", kind.as_str(), change.as_str()),
+            _ => return,
+        };
+        self.0.lock().unwrap().push(told);
+    }
+}
+
 struct Scene {
     folder: TempDir,
     watcher: Watcher,
     feed: Feed,
+    told: Arc<Recorder>,
     _task: tokio::task::JoinHandle<()>,
 }
 
 impl Scene {
     #[expect(clippy::disallowed_methods, reason = "a test's own task")]
     fn new() -> Self {
-        let (watcher, task) = Watcher::new(Clock::host(), Observers::default());
+        let told = Arc::new(Recorder::default());
+        let observers = Observers::new(vec![Arc::clone(&told) as Arc<dyn Observe>]);
+        let (watcher, task) = Watcher::new(Clock::host(), observers);
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, watcher, feed: Feed::new("test"), _task: tokio::spawn(task) }
+        Self { folder, watcher, feed: Feed::new("test"), told, _task: tokio::spawn(task) }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -164,4 +183,27 @@ async fn a_forgotten_follower_hears_nothing() {
     scene.watcher.forget("test");
     scene.write("credentials", "two");
     scene.quiet().await;
+}
+
+#[tokio::test]
+async fn a_change_is_told_once_with_its_kind_however_many_follow() {
+    let mut scene = Scene::new();
+    scene.write("credentials", "one");
+    scene.follow("credentials").await;
+    let path = scene.path("credentials");
+    let mut other = Feed::new("other");
+    let read = vec![(Kind::Credentials, path.clone(), file::stamp(&path))];
+    scene.watcher.follow(&mut other, read).await;
+    scene.write("credentials", "two");
+    scene.noticed().await;
+    scene.write("new", "three");
+    std::fs::rename(scene.path("new"), &path).unwrap();
+    scene.noticed().await;
+    std::fs::remove_file(&path).unwrap();
+    scene.noticed().await;
+    scene.quiet().await;
+    let told = std::mem::take(&mut *scene.told.0.lock().unwrap());
+    let followed = ["[] true", "[(Credentials, 1)] true"];
+    let changes = ["credentials modify", "credentials replace", "credentials delete"];
+    assert_eq!(told, [followed.as_slice(), changes.as_slice()].concat());
 }

@@ -10,7 +10,7 @@ const TROUBLE: &str = "traces cannot be exported";
 
 /// Serving and scraping go on as ever, and the trouble is told once.
 #[track_caller]
-fn unaffected(agent: &Serving, why: &str) {
+fn unaffected(agent: &Serving, why: &str, loss: &str) {
     refusal(agent, &[]);
     let said = agent.process.stderr.find(SOON, |line| line.contains(TROUBLE).then(|| line.to_owned()));
     let said = said.unwrap_or_else(|| panic!("nothing says {TROUBLE}:\n{}", agent.log()));
@@ -25,12 +25,25 @@ fn unaffected(agent: &Serving, why: &str) {
         assert!(serves());
         assert!(asked.elapsed() < Duration::from_secs(1), "every answer within a second");
     }
-    assert_eq!(agent.admin("/metrics").status, 200);
+    let begun = Instant::now();
+    while lost(agent, loss) == 0 {
+        assert!(begun.elapsed() < SOON, "{}", agent.admin("/metrics").body);
+    }
     assert_eq!(agent.admin("/readyz").status, 503, "bad is not ready, whatever the collector does");
     assert_eq!(agent.log().matches(TROUBLE).count(), 1, "{}", agent.log());
     let ended = Instant::now();
     assert!(agent.process.stop().success());
     assert!(ended.elapsed() < Duration::from_secs(4), "{:?}", ended.elapsed());
+}
+
+/// Spans that were lost for that reason, as `/metrics` has it.
+#[track_caller]
+fn lost(agent: &Serving, why: &str) -> u64 {
+    let reply = agent.admin("/metrics");
+    assert_eq!(reply.status, 200);
+    let series = format!("keyfob_traces_dropped_total{{reason=\"{why}\"}} ");
+    let count = reply.body.lines().find_map(|line| line.strip_prefix(series.as_str()));
+    count.unwrap_or_else(|| panic!("no {series}in\n{}", reply.body)).parse().unwrap()
 }
 
 /// Gives up soon, so that the loss is seen.
@@ -42,7 +55,7 @@ fn a_collector_that_is_not_there_is_nobodys_trouble() {
     let shut = Shut::new();
     let scene = Scene::new();
     let agent = scene.serve(&shut.url(), &IMPATIENT);
-    unaffected(&agent, "refused");
+    unaffected(&agent, "refused", "unreachable");
 }
 
 #[test]
@@ -50,7 +63,7 @@ fn a_collector_that_says_nothing_is_nobodys_trouble() {
     let sink = Sink::open(Manner::Silent);
     let scene = Scene::new();
     let agent = scene.serve(&sink.url(), &IMPATIENT);
-    unaffected(&agent, "no full answer in 200ms");
+    unaffected(&agent, "no full answer in 200ms", "unreachable");
     assert!(!sink.posts().is_empty());
 }
 
@@ -59,7 +72,7 @@ fn a_collector_that_is_overloaded_is_nobodys_trouble() {
     let sink = Sink::open(Manner::Answers(503));
     let scene = Scene::new();
     let agent = scene.serve(&sink.url(), &IMPATIENT);
-    unaffected(&agent, "503");
+    unaffected(&agent, "503", "unreachable");
 }
 
 #[test]
@@ -67,7 +80,7 @@ fn a_wrong_path_is_nobodys_trouble() {
     let Some(collector) = Collector::start() else { return };
     let scene = Scene::new();
     let agent = scene.serve(&format!("{}/wrong", collector.url()), &IMPATIENT);
-    unaffected(&agent, "404");
+    unaffected(&agent, "404", "refused");
     assert!(collector.sink.posts().is_empty());
 }
 
@@ -102,4 +115,31 @@ fn a_collector_that_was_killed_is_missed_once_and_found_again() {
     assert!(agent.process.stderr.says(SOON, "traces are exported again"), "{}", agent.log());
     collector.sink.spans(|spans| spans.iter().any(|span| span.field("traceId") == dark));
     assert_eq!(agent.log().matches(TROUBLE).count(), 1, "{}", agent.log());
+}
+
+#[test]
+fn variables_that_cannot_be_used_are_told_and_nothing_else_comes_of_them() {
+    let (scene, sink) = (Scene::new(), Sink::open(Manner::Takes));
+    let broken = [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "no-pair"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+    ];
+    let agent = scene.serve(&sink.url(), &broken);
+    refusal(&agent, &[]);
+    sink.until(|posts| !posts.is_empty());
+    assert_eq!(agent.credentials("/v1/credentials/good").status, 200);
+    for (name, value) in broken {
+        let said = |line: &str| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            let problem = line["problem"].as_str()?.to_owned();
+            (line["level"] == "WARN" && problem.starts_with(name)).then_some(problem)
+        };
+        let problem =
+            agent.process.stderr.find(SOON, said).unwrap_or_else(|| panic!("{name}: {}", agent.log()));
+        assert!(problem.contains(&format!("{value:?}; wanted ")), "{problem}");
+    }
 }

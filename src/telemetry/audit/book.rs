@@ -1,8 +1,7 @@
 //! Remembers who was written down when, so that a client that asks a thousand times is a line and a count.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
 
 use super::record::Record;
@@ -14,48 +13,31 @@ const WINDOW: Duration = Duration::from_mins(5);
 /// Entries that are remembered; beyond that all are closed.
 const MOST: usize = 4096;
 
-/// What makes two requests the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    whose: Whose,
-    pub(super) what: What,
-}
+/// What makes two requests the same, as a number: comparing must cost less than answering. The numbers are of this
+/// process alone, so nobody can choose them; that two of a few thousand meet by chance is one in 10¹².
+#[derive(Clone, Debug, Default)]
+pub(super) struct Prints(RandomState);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Whose {
-    Process(u32, Option<Arc<str>>),
-    /// Of a process that is not known: each connection has a port of its own, so the port does not count.
-    Address(IpAddr, Option<u32>),
-}
+/// What was asked for and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct What(u64);
 
-/// What was asked for, and what came of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct What {
-    role: Option<RoleName>,
-    key: Option<String>,
-    status: u16,
-    reason: &'static str,
-}
+/// That, and who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key(u64);
 
-impl Key {
-    pub(super) fn new(process: &Process, peer: &Peer, what: What) -> Self {
-        let whose = match process.pid {
-            Some(pid) => Whose::Process(pid, process.exe.clone()),
-            None => Whose::Address(peer.remote.ip(), process.uid),
-        };
-        Self { whose, what }
+impl Prints {
+    pub(super) fn what(&self, served: &Served<'_>) -> What {
+        let role = served.role.as_ref().map(RoleName::as_str);
+        let key = served.credentials.map(|credentials| credentials.access_key_id.as_str());
+        let cause = served.failure.map(|(cause, _)| cause.code);
+        What(self.0.hash_one((role, key, served.status, served.refused, cause)))
     }
-}
 
-impl What {
-    pub(super) fn of(served: &Served<'_>) -> Self {
-        let cause = served.failure.map_or("", |(cause, _)| cause.code);
-        Self {
-            role: served.role.clone(),
-            key: served.credentials.map(|credentials| credentials.key_suffix()),
-            status: served.status,
-            reason: if served.refused.is_empty() { cause } else { served.refused },
-        }
+    /// Of a process that is not known the address counts; not the port, which each connection has of its own.
+    pub(super) fn key(&self, process: &Process, peer: &Peer, what: What) -> Key {
+        let address = process.pid.is_none().then(|| peer.remote.ip());
+        Key(self.0.hash_one((process, address, what)))
     }
 }
 
@@ -80,9 +62,10 @@ impl Seen {
         now.duration_since(self.written).is_ok_and(|age| age >= WINDOW) || now < self.written
     }
 
-    /// What is still to be said of it.
+    /// What is still to be said of it: the last repeat, standing for those before it.
     fn rest(self) -> Option<Record> {
-        (self.repeats > 0).then(|| self.record.repeated(self.repeats, self.last))
+        let before = self.repeats.checked_sub(1)?;
+        Some(self.record.repeated(before, self.last))
     }
 }
 
@@ -92,8 +75,8 @@ impl Book {
     }
 
     /// Whether the same was written not long ago; then it is counted.
-    pub(super) fn repeats(&mut self, key: &Key, now: SystemTime) -> bool {
-        let Some(seen) = self.seen.get_mut(key).filter(|seen| !seen.is_old(now)) else { return false };
+    pub(super) fn repeats(&mut self, key: Key, now: SystemTime) -> bool {
+        let Some(seen) = self.seen.get_mut(&key).filter(|seen| !seen.is_old(now)) else { return false };
         seen.repeats += 1;
         seen.last = now;
         true
@@ -102,7 +85,7 @@ impl Book {
     /// Enters a request; returns what is to be written now: this one unless it repeats another, with the count of those
     /// that were not written, and what is left to say of clients that have not come back.
     pub(super) fn enter(&mut self, key: Key, record: Record, now: SystemTime) -> Vec<Record> {
-        if self.repeats(&key, now) {
+        if self.repeats(key, now) {
             return Vec::new();
         }
         let repeats = self.seen.remove(&key).map_or(0, |seen| seen.repeats);
@@ -132,6 +115,8 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::telemetry::audit::record::tests::record;
 
@@ -139,10 +124,12 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
     }
 
+    static PRINTS: LazyLock<Prints> = LazyLock::new(Prints::default);
+
     fn key(pid: Option<u32>, key: &str) -> Key {
-        let what = What { role: None, key: Some(key.to_owned()), status: 200, reason: "" };
+        let what = What(PRINTS.0.hash_one(key));
         let peer = Peer::new(([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into(), |_| Process::default());
-        Key::new(&Process { pid, uid: Some(7), exe: Some("/bin/x".into()) }, &peer, what)
+        PRINTS.key(&Process { pid, uid: Some(7), exe: Some("/bin/x".into()) }, &peer, what)
     }
 
     /// How many repeats each written record tells of.
@@ -158,7 +145,7 @@ mod tests {
             assert_eq!(counts(&book.enter(key(Some(1), "WXYZ"), record(), at(second))), [0; 0]);
         }
         assert_eq!(counts(&book.enter(key(Some(1), "WXYZ"), record(), at(300))), [299]);
-        assert!(book.repeats(&key(Some(1), "WXYZ"), at(301)));
+        assert!(book.repeats(key(Some(1), "WXYZ"), at(301)));
     }
 
     #[test]
@@ -174,10 +161,10 @@ mod tests {
     fn the_count_of_a_client_that_never_returns_is_not_lost() {
         let mut book = Book::new(at(0));
         book.enter(key(Some(1), "WXYZ"), record(), at(0));
-        assert!(book.repeats(&key(Some(1), "WXYZ"), at(1)) && book.repeats(&key(Some(1), "WXYZ"), at(2)));
-        assert_eq!(counts(&book.enter(key(Some(2), "WXYZ"), record(), at(400))), [2, 0]);
-        assert!(book.repeats(&key(Some(2), "WXYZ"), at(401)));
-        assert_eq!(counts(&book.close()), [1]);
+        assert!(book.repeats(key(Some(1), "WXYZ"), at(1)) && book.repeats(key(Some(1), "WXYZ"), at(2)));
+        assert_eq!(counts(&book.enter(key(Some(2), "WXYZ"), record(), at(400))), [1, 0]);
+        assert!(book.repeats(key(Some(2), "WXYZ"), at(401)));
+        assert_eq!(counts(&book.close()), [0]);
         assert_eq!(counts(&book.close()), [0; 0]);
     }
 
@@ -186,7 +173,7 @@ mod tests {
         let mut book = Book::new(at(0));
         for pid in 0..10_000 {
             book.enter(key(Some(pid), "WXYZ"), record(), at(1));
-            assert!(book.repeats(&key(Some(pid), "WXYZ"), at(1)));
+            assert!(book.repeats(key(Some(pid), "WXYZ"), at(1)));
         }
         assert!(book.seen.len() <= MOST);
     }

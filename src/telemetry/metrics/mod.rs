@@ -110,7 +110,7 @@ impl Metrics {
     }
 
     fn served(&self, served: &Served<'_>) {
-        if self.requests.from_what_is_held(served) {
+        if self.requests.was_held(served) {
             return;
         }
         let role = served.role.as_ref().map_or(Value::Word(""), |role| self.roles.value(role));

@@ -125,7 +125,7 @@ impl Requests {
     }
 
     /// The usual case, without a lock on any family and without a look at any label but the role.
-    pub(super) fn from_what_is_held(&self, served: &Served<'_>) -> bool {
+    pub(super) fn was_held(&self, served: &Served<'_>) -> bool {
         let usual =
             served.status == OK && served.cache == Some(CacheUse::Hit) && served.handler == CREDENTIALS;
         let hot = self.hot.load();

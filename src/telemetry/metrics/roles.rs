@@ -153,7 +153,7 @@ impl Roles {
         self.next.show(&role, standing.next.map(seconds));
         self.source(&role, known, standing);
         self.holds(&role, standing);
-        known.tokens = walk.notes().flat_map(|notes| notes.tokens.iter().copied()).collect();
+        known.tokens = walk.notes().flat_map(|notes| notes.sign_in_ends.iter().copied()).collect();
         known.failed_at = failed_at(walk);
         known.standing = Some(standing.clone());
     }
@@ -225,8 +225,8 @@ impl Roles {
 /// The service whose answer, or want of one, a walk failed for.
 fn failed_at(walk: &Resolution) -> Option<&'static str> {
     walk.failure()?;
-    let call = walk.notes().last()?.calls.last()?;
-    super::upstream::failed(call).then_some(call.service)
+    let last = walk.notes().flat_map(|notes| &notes.calls).max_by_key(|call| call.started)?;
+    super::upstream::failed(last).then_some(last.service)
 }
 
 /// The role's name in `arn:aws:sts::1:assumed-role/NAME/session` or `arn:aws:iam::1:role/path/NAME`.

@@ -15,6 +15,7 @@ mod span;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod values;
 mod walk;
 mod wire;
 
@@ -130,6 +131,10 @@ impl Traces {
     fn served(&self, served: &Served<'_>) {
         let (Some((cause, walk)), Some(role)) = (served.failure, &served.role) else { return };
         let caller = served.caller();
+        // While the first walk is under way there is nothing to tell but to a caller that traces.
+        if caller.is_none() && walk.is_none() {
+            return;
+        }
         let mut choice = self.choice();
         let Some(repeats) = choice.refused(role, cause.code, caller.as_ref(), Instant::now()) else { return };
         let walk = walk.map(|walk| choice.shown(walk));

@@ -99,7 +99,7 @@ fn parent_of<'a>(spans: &'a [Span], span: &Span) -> Option<&'a Span> {
 }
 
 #[test]
-fn a_failed_walk_is_a_tree_with_the_times_and_the_reasons_it_had() {
+fn a_failed_walk_is_a_tree() {
     let (bad, failure) = (bad_walk(7), denied());
     let spans = walk::spans(&bad, Some(&failure), &Story { attempt: 3, ..Story::default() });
     let shape: Vec<(String, String)> = spans
@@ -123,11 +123,15 @@ fn a_failed_walk_is_a_tree_with_the_times_and_the_reasons_it_had() {
         ("STS.AssumeRole", chain),
     ];
     assert_eq!(shape, wanted);
-    let mut ids: Vec<_> = spans.iter().map(|span| span.id.0).collect();
-    ids.dedup();
+    let ids: std::collections::BTreeSet<_> = spans.iter().map(|span| span.id.0).collect();
     assert_eq!(ids.len(), spans.len());
     assert!(spans.iter().all(|span| span.trace == bad.trace));
+}
 
+#[test]
+fn each_span_of_a_failed_walk_says_what_it_did_and_what_went_wrong() {
+    let (bad, failure) = (bad_walk(7), denied());
+    let spans = walk::spans(&bad, Some(&failure), &Story { attempt: 3, ..Story::default() });
     let [root, _, env, chain, hop, again, sent, last, refused] = spans.as_slice() else { panic!() };
     assert_eq!((root.id, root.start, root.took), (root_of(bad.trace), at(0), Duration::from_millis(20)));
     for (name, wanted) in [
@@ -311,7 +315,7 @@ async fn failures_repeats_and_the_recovery_are_traced_and_point_at_each_other() 
 #[tokio::test]
 async fn a_refused_request_is_a_span_of_its_callers_trace() {
     let (traces, ..) = tracing("http://127.0.0.1:1", &[]);
-    let asks = |headers: &[(&str, &str)]| {
+    let asks_before = |walk: Option<TraceId>, headers: &[(&str, &str)]| {
         let headers: HeaderMap = headers
             .iter()
             .map(|(name, value)| (name.parse::<hyper::header::HeaderName>().unwrap(), value.parse().unwrap()))
@@ -327,11 +331,14 @@ async fn a_refused_request_is_a_span_of_its_callers_trace() {
             cache: None,
             left: None,
             credentials: None,
-            failure: Some((&cause::STS_DENIED, Some(TraceId([9; 16])))),
+            failure: Some((&cause::STS_DENIED, walk)),
             method: "GET",
             headers: &headers,
         }));
     };
+    let asks = |headers: &[(&str, &str)]| asks_before(Some(TraceId([9; 16])), headers);
+    asks_before(None, &[]);
+    assert!(queued(&traces).await.is_empty(), "no caller that traces, no walk that has ended");
     let caller = |flags: &str| format!("00-{}-{}-{flags}", "ab".repeat(16), "cd".repeat(8));
     asks(&[("traceparent", &caller("00"))]);
     assert!(queued(&traces).await.is_empty(), "its caller does not keep the trace");
