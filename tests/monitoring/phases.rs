@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::dashboards::{Dashboard, shipped};
+use super::dashboards::{Dashboard, fill, shipped};
 use super::drawing;
 use super::files;
 use super::prometheus::{Alert, Prometheus, Setup, Target, now, poll};
@@ -194,7 +194,7 @@ fn every_panel_has_data_through_all_phases_and_alerts_fire_as_designed() {
     let seen = drawing::draw("role-failing", detail, &story.answers(detail, &role));
     seen.inspect(|seen| looking::role(seen));
     metrics_are_clean(&story);
-    failures_lead_to_traces(&story);
+    failures_lead_to_traces(&story, overview);
     story.phase("recovering", recovering);
     story.phase("near expiry", near_expiry);
     story.phase("restart", restarting);
@@ -251,12 +251,14 @@ fn metrics_are_clean(story: &Story) {
     assert_eq!((finished.code(), finished.stderr.as_str()), (Some(0), ""), "{}", finished.stdout);
 }
 
-/// The dots on the panel of failures: each with the id of a trace.
-fn failures_lead_to_traces(story: &Story) {
-    let query = "keyfob_refreshes_total{outcome=\"failure\"}";
+/// The dots on the panel of failures, asked for with its own query as Grafana does: each with the id of a trace.
+fn failures_lead_to_traces(story: &Story, overview: &Dashboard) {
+    let queries = overview.queries();
+    let failures = queries.iter().find(|query| query.panel["title"] == "Failed refreshes by reason").unwrap();
+    let query = fill(failures.expr, &[WINDOW]);
     let (start, end) = (story.start().to_string(), now().to_string());
-    let found =
-        story.prometheus.api("query_exemplars", &[("query", query), ("start", &start), ("end", &end)]);
+    let range = [("query", query.as_str()), ("start", &start), ("end", &end)];
+    let found = story.prometheus.api("query_exemplars", &range);
     let series = found.as_array().unwrap().iter();
     let all: Vec<_> = series.flat_map(|series| series["exemplars"].as_array().unwrap().clone()).collect();
     let traced = all.iter().filter(|one| one["labels"]["trace_id"].as_str().is_some_and(|id| id.len() == 32));
