@@ -33,7 +33,7 @@ pub(super) fn of(remote: SocketAddr, local: SocketAddr) -> Peer {
 fn client(peer: &Peer) -> Process {
     let begun = Instant::now();
     let process = look(peer);
-    budget().spend(begun.elapsed());
+    budget().spend(begun.elapsed(), Instant::now());
     process
 }
 
@@ -45,29 +45,27 @@ fn budget() -> MutexGuard<'static, Budget> {
 static BUDGET: LazyLock<Mutex<Budget>> = LazyLock::new(|| Mutex::new(Budget::new(Instant::now())));
 
 /// What looking may cost: half a second in advance, and a fiftieth of the time. Clients of SDKs come minutes apart and
-/// are all looked for; in a storm of connections serving comes first.
+/// are all looked for; in a storm of connections serving comes first. What a look cost beyond that is paid off later.
 #[derive(Debug)]
 struct Budget {
-    left: Duration,
-    at: Instant,
+    /// Until when the looks so far have used up what time earns.
+    paid_until: Instant,
 }
 
 impl Budget {
-    const MOST: Duration = Duration::from_millis(500);
     const SHARE: u32 = 50;
+    const ADVANCE: Duration = Duration::from_millis(500);
 
     fn new(now: Instant) -> Self {
-        Self { left: Self::MOST, at: now }
+        Self { paid_until: now }
     }
 
-    fn allows(&mut self, now: Instant) -> bool {
-        let earned = now.saturating_duration_since(self.at) / Self::SHARE;
-        (self.left, self.at) = ((self.left + earned).min(Self::MOST), now);
-        !self.left.is_zero()
+    fn allows(&self, now: Instant) -> bool {
+        self.paid_until < now + Self::ADVANCE * Self::SHARE
     }
 
-    fn spend(&mut self, took: Duration) {
-        self.left = self.left.saturating_sub(took);
+    fn spend(&mut self, took: Duration, now: Instant) {
+        self.paid_until = self.paid_until.max(now) + took * Self::SHARE;
     }
 }
 
@@ -233,13 +231,14 @@ mod tests {
         let (begun, second) = (Instant::now(), Duration::from_secs(1));
         let mut budget = Budget::new(begun);
         assert!(budget.allows(begun));
-        budget.spend(Budget::MOST);
+        budget.spend(Budget::ADVANCE, begun);
         assert!(!budget.allows(begun));
         assert!(budget.allows(begun + second));
-        budget.spend(second / Budget::SHARE);
-        assert!(!budget.allows(begun + second));
-        assert!(budget.allows(begun + 1000 * second));
-        assert_eq!(budget.left, Budget::MOST);
+        budget.spend(second, begun + second);
+        assert!(!budget.allows(begun + 50 * second), "a look that took long is paid off");
+        assert!(budget.allows(begun + 52 * second));
+        budget.spend(Budget::ADVANCE, begun + 1000 * second);
+        assert!(!budget.allows(begun + 1000 * second), "what was not used is not saved up");
     }
 
     #[test]
