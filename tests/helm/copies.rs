@@ -34,9 +34,9 @@ fn they_arrive_unchanged_in_the_cluster() {
 }
 
 #[test]
-fn links_in_alerts_lead_where_the_values_say() {
+fn links_lead_where_the_values_say() {
     let Some(charts) = Charts::ready() else { return };
-    let values = "prometheusRule: { runbookUrl: 'https://wiki/run.md', grafanaUrl: 'https://graph/' }";
+    let values = "links: { runbook: 'https://wiki/run.md', grafana: 'https://graph/' }";
     let objects = charts.objects("keyfob", values, &WITH_OPERATOR);
     let alerts = find(&objects, "PrometheusRule", "keyfob-alerts");
     let groups = alerts["spec"]["groups"].as_array().unwrap();
@@ -47,6 +47,10 @@ fn links_in_alerts_lead_where_the_values_say() {
         assert!(link("runbook_url").starts_with("https://wiki/run.md#"), "{rule}");
         assert!(link("dashboard_url").starts_with("https://graph/d/"), "{rule}");
         assert!(!rule.to_string().contains("deploy/monitoring"), "{rule}");
+    }
+    for name in ["overview", "role-detail"] {
+        let map = find(&objects, "ConfigMap", &format!("dashboard-{name}")).to_string();
+        assert!(map.contains("https://wiki/run.md") && !map.contains("deploy/monitoring"), "{name}");
     }
 }
 

@@ -19,3 +19,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- if and $values.enabled (or $there (eq $values.renderMode "alwaysRender")) -}}true{{- end -}}
 {{- end -}}
+
+{{/* A file of deploy/monitoring with the runbook's address in it: (dict "root" $ "name" "alerts.yaml"). */}}
+{{- define "main.file" -}}
+{{- $text := .root.Files.Get (printf "files/%s" .name) -}}
+{{- with .root.Values.links.runbook }}{{ $text = replace "deploy/monitoring/runbook.md" . $text }}{{ end -}}
+{{- $text -}}
+{{- end -}}
