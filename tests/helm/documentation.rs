@@ -9,10 +9,11 @@ const HEAD: &str = "# Made from values.schema.json, which also says what is allo
                     #   KEYFOB_WRITE=1 cargo test --test main helm::documentation\n";
 
 /// A key with a meaning.
-struct Entry {
+pub struct Entry {
     /// From the top: `image.tag`.
-    place: Vec<String>,
-    default: Option<String>,
+    pub place: Vec<String>,
+    /// JSON.
+    pub default: Option<String>,
     meaning: String,
 }
 
@@ -32,8 +33,8 @@ fn entries(properties: &Yaml<'_>, above: &[String]) -> Vec<Entry> {
     all
 }
 
-/// The tree, and whatever hangs below `$defs.NAME`.
-fn read(chart: &str, definition: Option<&str>) -> Vec<Entry> {
+/// The keys of a chart, or those of a definition in its schema.
+pub fn read(chart: &str, definition: Option<&str>) -> Vec<Entry> {
     let text = text(&format!("{chart}/values.schema.json"));
     let schema = Yaml::load_from_str(&text).unwrap().remove(0);
     let inside = |node: &Yaml<'_>| entries(node.as_mapping_get("properties").unwrap(), &[]);

@@ -1,6 +1,9 @@
 //! Every value that cannot be meant is refused, with the sentence that says so.
 
+use serde_json::{Value, json};
+
 use super::charts::Charts;
+use super::documentation::{Entry, read};
 
 /// Values of the example chart, below `keyfob`; what helm must say.
 const OF_THE_LIBRARY: &[(&str, &str)] = &[
@@ -191,4 +194,35 @@ fn a_container_gets_the_role_that_the_template_names() {
     let rendered =
         charts.template("example", "keyfob: { roles: [{ name: a }, { name: b }] }", &[]).expect_code(0);
     assert!(rendered.stdout.contains("value: http://127.0.0.1:5397/v1/credentials/b\n"), "{rendered:#?}");
+}
+
+/// Something else than a key takes: a text for a list or a group, a list for the rest.
+fn of_another_kind(key: &Entry) -> Value {
+    let default = key.default.as_deref().unwrap_or_default();
+    if default.starts_with(['[', '{']) { json!("nonsense") } else { json!([]) }
+}
+
+#[test]
+fn every_key_refuses_a_value_of_another_kind() {
+    let Some(charts) = Charts::ready() else { return };
+    for (chart, library, block) in [("example", "keyfob-lib", "keyfob"), ("keyfob", "keyfob", "")] {
+        let keys = read(library, None);
+        let mut values = json!({});
+        for key in &keys {
+            let mut at = &mut values;
+            for step in Some(block)
+                .filter(|block| !block.is_empty())
+                .into_iter()
+                .chain(key.place.iter().map(String::as_str))
+            {
+                at = &mut at[step];
+            }
+            *at = of_another_kind(key);
+        }
+        let rendered = charts.template(chart, &values.to_string(), &[]);
+        assert_eq!(rendered.code(), Some(1), "{chart}");
+        let unsaid = keys.iter().map(|key| format!("at '/{}': ", key.place.join("/")));
+        let unsaid: Vec<_> = unsaid.filter(|place| !rendered.stderr.contains(place)).collect();
+        assert!(unsaid.is_empty(), "{chart} takes {unsaid:?}\n{}", rendered.stderr);
+    }
 }
