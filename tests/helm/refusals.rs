@@ -67,6 +67,12 @@ const OF_THE_LIBRARY: &[(&str, &str)] = &[
     ("runAsUser: 0", "minimum: got 0, want 1"),
     ("securityContext: { privileged: true }", "additional properties 'securityContext' not allowed"),
     ("extraEnv: [{ value: x }]", "missing property 'name'"),
+    ("extraEnv: [{ name: 'a b' }]", "at '/extraEnv/0/name'"),
+    ("extraEnv: [{ name: a, value: 1 }]", "at '/extraEnv/0/value'"),
+    (
+        "extraEnv: [{ name: AWS_ROLE_ARN, value: x }]",
+        "keyfob: extraEnv has AWS_ROLE_ARN, which webIdentity, sessionName or region sets for role default: leave it out",
+    ),
     ("extraVolumeMounts: [{ name: x }]", "missing property 'mountPath'"),
     // What a schema cannot say.
     (

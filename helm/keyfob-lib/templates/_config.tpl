@@ -26,7 +26,7 @@ metrics = {{ $values.telemetry.metrics | toJson }}
 {{- range $values.roles }}
 
 [[role]]
-{{ include "keyfob.tomlRole" (dict "role" . "region" $values.region) }}
+{{ include "keyfob.tomlRole" (dict "role" . "values" $values) }}
 {{- end }}
 {{- end -}}
 
@@ -54,7 +54,16 @@ metrics = {{ $values.telemetry.metrics | toJson }}
 {{- with $role.webIdentity -}}
 {{- $variables := list (printf "AWS_ROLE_ARN = %s" (toJson .roleArn)) "AWS_WEB_IDENTITY_TOKEN_FILE = \"/run/keyfob-identity/token\"" -}}
 {{- with $role.sessionName }}{{ $variables = append $variables (printf "AWS_ROLE_SESSION_NAME = %s" (toJson .)) }}{{ end -}}
-{{- with $.region }}{{ $variables = append $variables (printf "AWS_REGION = %s" (toJson .)) }}{{ end -}}
+{{- with $.values.region }}{{ $variables = append $variables (printf "AWS_REGION = %s" (toJson .)) }}{{ end -}}
+{{- /* These replace every AWS_ variable of the agent's own: what somebody set there goes along. */ -}}
+{{- range $.values.extraEnv -}}
+{{- if and (hasPrefix "AWS_" .name) .value -}}
+{{- if has .name (list "AWS_ROLE_ARN" "AWS_WEB_IDENTITY_TOKEN_FILE" "AWS_ROLE_SESSION_NAME" "AWS_REGION") -}}
+{{- fail (printf "keyfob: extraEnv has %s, which webIdentity, sessionName or region sets for role %s: leave it out" .name $role.name) -}}
+{{- end -}}
+{{- $variables = append $variables (printf "%s = %s" .name (toJson .value)) -}}
+{{- end -}}
+{{- end -}}
 {{- $lines = append $lines (printf "env = { %s }" (join ", " $variables)) -}}
 {{- end -}}
 {{- join "\n" $lines -}}
