@@ -13,6 +13,7 @@ mod catalogue;
 mod cli;
 mod demo;
 mod fake_aws;
+mod helm;
 mod laws;
 mod layers;
 mod logs;

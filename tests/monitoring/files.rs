@@ -26,12 +26,19 @@ pub fn yaml(name: &str) -> Value {
 
 #[track_caller]
 pub fn parse(text: &str) -> Value {
-    let documents = Yaml::load_from_str(text).unwrap();
+    let mut documents = documents(text);
     assert_eq!(documents.len(), 1, "one document");
-    json(&documents[0])
+    documents.remove(0)
 }
 
-fn json(node: &Yaml<'_>) -> Value {
+/// Every document of a stream.
+#[track_caller]
+pub fn documents(text: &str) -> Vec<Value> {
+    Yaml::load_from_str(text).unwrap().iter().map(json).collect()
+}
+
+/// What a node stands for.
+pub fn json(node: &Yaml<'_>) -> Value {
     match node {
         Yaml::Sequence(items) => items.iter().map(json).collect(),
         Yaml::Mapping(pairs) => {

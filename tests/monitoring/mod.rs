@@ -4,7 +4,7 @@ mod alertmanager;
 mod dashboards;
 mod drawing;
 mod examples;
-mod files;
+pub mod files;
 mod loopback;
 mod names;
 mod nights;

@@ -1,0 +1,10 @@
+//! The charts, as helm reads them: linted, rendered, refused; and what they render held against the agent itself.
+
+mod alive;
+mod charts;
+mod copies;
+mod documentation;
+mod goldens;
+mod pods;
+mod readme;
+mod refusals;
