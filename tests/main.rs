@@ -21,4 +21,5 @@ mod network;
 mod parity;
 mod sdk;
 mod support;
+mod systemd;
 mod traces;

@@ -19,6 +19,7 @@ use crate::config::parse::{DEFAULT_PATH, PATH_VARIABLE, load};
 use crate::config::{Config, Listen, LogLevel};
 use crate::roster::Entry;
 use crate::server::status::Explanation;
+use crate::supervisor::{self, Supervisor};
 use crate::telemetry::{self, Shown};
 use crate::wiring::{Format, Wiring};
 
@@ -26,7 +27,24 @@ use crate::wiring::{Format, Wiring};
 ///
 /// # Errors
 /// What keeps it from starting, or made it end.
-pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Result<Exit, Stop> {
+pub(super) async fn run(args: &Serve, scene: &Scene, signals: Signals) -> Result<Exit, Stop> {
+    let supervisor = Supervisor::of(&scene.env, scene.clock.clone()).map(|told| told.map(Arc::new));
+    let supervisor = supervisor
+        .map_err(|error| Stop::new(Exit::Usage, format!("NOTIFY_SOCKET cannot be used: {error}")))?;
+    let ended = serve(args, scene, signals, supervisor.clone()).await;
+    if let (Err(stop), Some(supervisor)) = (&ended, supervisor) {
+        supervisor.lament(&stop.sentence());
+    }
+    ended
+}
+
+async fn serve(
+    args: &Serve,
+    scene: &Scene,
+    mut signals: Signals,
+    supervisor: Option<Arc<Supervisor>>,
+) -> Result<Exit, Stop> {
+    let env = scene.env.without(&supervisor::VARIABLES);
     let flags = Overrides { profile: args.profile.clone(), listen: args.listen, ..scene.overrides() };
     let loaded = load(scene.global.config.as_deref(), &scene.env)?;
     let quiet = scene.quiet();
@@ -39,14 +57,18 @@ pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Re
     let config = level(flags.apply(&loaded)?);
     telemetry::audit::check(&config.telemetry)?;
     telemetry::logs::install(&config.telemetry, &scene.env, &scene.clock, scene.terminal.err.is_on());
-    let (named, env) = (scene.global.config.clone(), scene.env.clone());
-    let reread = move || Ok(level(flags.apply(&load(named.as_deref(), &env)?)?));
+    let (named, same_env) = (scene.global.config.clone(), env.clone());
+    let reread = move || Ok(level(flags.apply(&load(named.as_deref(), &same_env)?)?));
+    let mut telemetry = telemetry::build(&config.telemetry, &env, scene.clock.clone());
+    if let Some(supervisor) = supervisor {
+        telemetry.observers = telemetry.observers.and(supervisor);
+    }
     let options = Options {
-        telemetry: telemetry::build(&config.telemetry, &scene.env, scene.clock.clone()),
+        telemetry,
         config,
         watch: Some(file(scene)),
         reread: Arc::new(reread),
-        env: scene.env.clone(),
+        env,
         clock: scene.clock.clone(),
         unnamed: false,
     };
