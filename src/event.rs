@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, Problem};
+use crate::config::{Address, Config, Problem};
 use crate::credentials::RoleName;
 use crate::file::{self, Change};
 use crate::report::{Resolution, Served, Standing, Verdict};
@@ -17,7 +17,7 @@ pub enum Event<'a> {
     /// Listeners are bound: credentials, admin, and the file with the main token.
     Listening {
         /// Bound credentials addresses.
-        credentials: &'a [SocketAddr],
+        credentials: &'a [Address],
         /// Bound admin address.
         admin: Option<SocketAddr>,
         /// Main token.

@@ -18,7 +18,7 @@ use crate::aws::Sts;
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::env::Env;
-use crate::config::{Config, Problem, Role};
+use crate::config::{Address, Config, Problem, Role};
 use crate::event::{Event, Observe, Observers};
 use crate::failure::Failure;
 use crate::http::{Client, Proxies};
@@ -189,7 +189,7 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         shutdown.spawn_last(|flushing| exporter.run(flushing));
     }
 
-    let own: Vec<_> = bound.credentials_at.iter().copied().chain(bound.admin_at).collect();
+    let own: Vec<_> = bound.credentials_at.iter().filter_map(Address::tcp).chain(bound.admin_at).collect();
     let own = Arc::new(ArcSwap::from_pointee(own));
     let about = About {
         credentials: bound.credentials_at.clone(),

@@ -95,7 +95,7 @@ fn start(url: &str, folder: &Path, alone: bool, scene: &Scene) -> Result<Agent, 
 /// Waits for the first credentials, then says how to get at them.
 async fn wire(url: &str, folder: &PrivateFolder, agent: &Agent, scene: &Scene) -> Result<Wiring, Stop> {
     let (about, roster) = (agent.about(), agent.roster());
-    let (Some(address), Some(role)) = (about.credentials.first(), roster.unnamed()) else {
+    let (Some(address), Some(role)) = (about.endpoint(), roster.unnamed()) else {
         return Err(Stop::internal("the demo's agent", "it has no address or no role"));
     };
     let now = role.handle.settled(PATIENCE).await;

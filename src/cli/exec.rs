@@ -1,5 +1,6 @@
 //! `exec`: a command with an agent of its own, which ends when the command does.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,8 +64,11 @@ pub(super) async fn run(args: &Exec, scene: &Scene, mut signals: Signals) -> Res
 /// An agent for one role on a free port, without admin listener, with its token in the private folder.
 fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Agent, StartError> {
     let mut config = Config { roles: vec![subject.role.clone()], ..subject.config.clone() };
-    config.listen =
-        Listen { credentials: vec![([127, 0, 0, 1], 0).into()], admin: None, ..Listen::default() };
+    config.listen = Listen {
+        credentials: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
+        admin: None,
+        ..Listen::default()
+    };
     config.auth = Auth { token_file: Some(folder.join("token")), token_mode: 0o400, admin_token_file: None };
     config.startup = Startup { deadline: None };
     // stderr belongs to the command: only what it will suffer from is said.
@@ -107,7 +111,7 @@ async fn prepare(
     };
     let session = subject.session(&scene.env).await;
     let region = subject.region(session.as_ref(), &scene.env, &scene.clock, source_of(subject, source)).await;
-    let address = agent.about().credentials.first().copied();
+    let address = agent.about().endpoint();
     let address = address.ok_or_else(|| Stop::internal("the agent has no address", name))?;
     let endpoint = format!("http://{address}/v1/credentials/{name}");
     let token_file = agent.about().token_file.to_string_lossy().into_owned();

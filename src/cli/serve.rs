@@ -45,7 +45,7 @@ async fn serve(
     supervisor: Option<Arc<Supervisor>>,
 ) -> Result<Exit, Stop> {
     let env = scene.env.without(&supervisor::VARIABLES);
-    let flags = Overrides { profile: args.profile.clone(), listen: args.listen, ..scene.overrides() };
+    let flags = Overrides { profile: args.profile.clone(), listen: args.listen.clone(), ..scene.overrides() };
     let loaded = load(scene.global.config.as_deref(), &scene.env)?;
     let quiet = scene.quiet();
     let level = move |mut config: Config| {
@@ -125,7 +125,7 @@ async fn hint(agent: &Agent, scene: &Scene) {
     let about = agent.about();
     let roster = agent.roster();
     let role = roster.unnamed().or_else(|| roster.iter().next());
-    let (Some(address), Some(role)) = (about.credentials.first(), role) else { return };
+    let (Some(address), Some(role)) = (about.endpoint(), role) else { return };
     let endpoint = format!("http://{address}/v1/credentials/{}", role.role.name);
     let subject = Subject { role: role.role.clone(), named: true, config: Config::default() };
     let region = subject.configured_region(subject.session(&scene.env).await.as_ref());

@@ -1,6 +1,7 @@
 //! The agent as systemd's service: what it says, the sockets it is given, the units that start it.
 
 mod notify;
+mod sockets;
 
 use std::time::Duration;
 
