@@ -23,7 +23,7 @@ use crate::event::{Event, Observe, Observers};
 use crate::failure::Failure;
 use crate::http::{Client, Proxies};
 use crate::roster::{Entry, Roster};
-use crate::server::{self, About, Access, BindError, Shared, TokenFiles};
+use crate::server::{self, About, Access, BindError, Passed, Shared, TokenFiles};
 use crate::shutdown::Shutdown;
 use crate::source::Surroundings;
 use crate::source::lineup::{Botocore, looped};
@@ -46,6 +46,8 @@ pub type Reread = Arc<dyn Fn() -> Result<Config, Vec<Problem>> + Send + Sync>;
 pub struct Options {
     /// In force at the start.
     pub config: Config,
+    /// Sockets that were passed to this process.
+    pub passed: Passed,
     /// The configuration file to watch, whether it exists or not.
     pub watch: Option<PathBuf>,
     /// How to read it again.
@@ -174,9 +176,9 @@ impl Control {
 /// # Errors
 /// What cannot be bound, opened or resolved at all. Nothing is left running then.
 pub fn start(options: Options) -> Result<Agent, StartError> {
-    let Options { config, watch, reread, env, clock, telemetry, unnamed } = options;
+    let Options { config, passed, watch, reread, env, clock, telemetry, unnamed } = options;
     refuse_loops(&config, &env, unnamed)?;
-    let bound = server::bind(&config.listen).map_err(StartError::Bind)?;
+    let bound = server::bind(&config.listen, passed).map_err(StartError::Bind)?;
     let observers = telemetry.observers;
     let admin = bound.admin_at.is_some();
     let tokens = TokenFiles::open(&config.auth, &config.roles, admin, &env, observers.clone())

@@ -16,6 +16,7 @@ use super::{Scene, child, start_failed};
 use crate::agent::{self, Agent, Options};
 use crate::config::{LogLevel, Telemetry};
 use crate::demo::{DemoAws, PREDATES, REGION};
+use crate::server::Passed;
 use crate::shutdown::Shutdown;
 use crate::wiring::{Format, Wiring, private_config};
 use crate::{demo, telemetry};
@@ -83,6 +84,7 @@ fn start(url: &str, folder: &Path, alone: bool, scene: &Scene) -> Result<Agent, 
     let options = Options {
         telemetry: telemetry::build(&config.telemetry, &env, scene.clock.clone()),
         config,
+        passed: Passed::default(),
         watch: None,
         reread: Arc::new(move || Ok(same.clone())),
         env,

@@ -19,6 +19,7 @@ use crate::agent::{self, Agent, Options, StartError};
 use crate::config::{Audit, Auth, Config, Listen, LogLevel, Startup};
 use crate::credentials::SourceKind;
 use crate::keeper::{Handle, Snapshot};
+use crate::server::Passed;
 use crate::server::status::{Explanation, FailureStatus};
 use crate::source::profile::ini::Value;
 use crate::source::profile::merge::Profile;
@@ -84,6 +85,7 @@ fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Age
     let options = Options {
         telemetry: telemetry::build(&config.telemetry, &scene.env, scene.clock.clone()),
         config,
+        passed: Passed::default(),
         watch: None,
         reread: Arc::new(move || Ok(same.clone())),
         env: scene.env.clone(),

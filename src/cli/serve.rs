@@ -18,6 +18,7 @@ use crate::config::overrides::Overrides;
 use crate::config::parse::{DEFAULT_PATH, PATH_VARIABLE, load};
 use crate::config::{Config, Listen, LogLevel};
 use crate::roster::Entry;
+use crate::server::Passed;
 use crate::server::status::Explanation;
 use crate::supervisor::{self, Supervisor};
 use crate::telemetry::{self, Shown};
@@ -44,6 +45,9 @@ async fn serve(
     mut signals: Signals,
     supervisor: Option<Arc<Supervisor>>,
 ) -> Result<Exit, Stop> {
+    let passed = Passed::take(&scene.env);
+    let passed = passed
+        .map_err(|error| Stop::new(Exit::Usage, format!("cannot take what systemd passed: {error}")))?;
     let env = scene.env.without(&supervisor::VARIABLES);
     let flags = Overrides { profile: args.profile.clone(), listen: args.listen.clone(), ..scene.overrides() };
     let loaded = load(scene.global.config.as_deref(), &scene.env)?;
@@ -66,6 +70,7 @@ async fn serve(
     let options = Options {
         telemetry,
         config,
+        passed,
         watch: Some(file(scene)),
         reread: Arc::new(reread),
         env,

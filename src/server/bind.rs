@@ -11,6 +11,7 @@ use std::sync::Arc;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 
+use super::passed::{Given, Passed};
 use super::peer;
 use crate::config::{Address, Listen};
 
@@ -93,14 +94,22 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
-/// Binds every configured address; port 0 takes a free one.
+/// Takes the sockets that were passed, and binds every address that is configured for a purpose without one; port 0 takes
+/// a free one.
 ///
 /// # Errors
-/// The first address that cannot be bound.
-pub fn bind(listen: &Listen) -> Result<Bound, BindError> {
+/// The first address that cannot be bound, or may not be served.
+pub fn bind(listen: &Listen, passed: Passed) -> Result<Bound, BindError> {
     let mut bound =
         Bound { credentials: Vec::new(), admin: None, credentials_at: Vec::new(), admin_at: None };
-    for address in &listen.credentials {
+    let Passed { credentials, admin } = passed;
+    let configured: &[Address] = if credentials.is_empty() { &listen.credentials } else { &[] };
+    for given in credentials {
+        let (listener, at) = adopt(given, listen)?;
+        bound.credentials.push(listener);
+        bound.credentials_at.push(at);
+    }
+    for address in configured {
         let (listener, at) = match address {
             Address::Tcp(address) => {
                 let (listener, at) = bind_one(*address, Some(listen.ttl))?;
@@ -111,11 +120,51 @@ pub fn bind(listen: &Listen) -> Result<Bound, BindError> {
         bound.credentials.push(listener);
         bound.credentials_at.push(at);
     }
-    if let Some(address) = listen.admin {
+    if let Some(given) = admin {
+        let (listener, at) = adopt_tcp(given, None)?;
+        (bound.admin, bound.admin_at) = (Some(listener), Some(at));
+    } else if let Some(address) = listen.admin {
         let (listener, at) = bind_one(address, None)?;
         (bound.admin, bound.admin_at) = (Some(listener), Some(at));
     }
     Ok(bound)
+}
+
+/// A passed socket is served as one of ours is; where it listens is its unit's to say, whom it lets in is not.
+fn adopt(given: Given, listen: &Listen) -> Result<(Listener, Address), BindError> {
+    match given {
+        Given::Tcp(given) => {
+            let (listener, at) = adopt_tcp(given, Some(listen.ttl))?;
+            let at = Address::Tcp(at);
+            if !at.is_near() && !listen.expose {
+                let want = "the socket that was passed is not on loopback; that needs listen.expose = true";
+                return Err(BindError { address: at, error: io::Error::other(want), owner: None });
+            }
+            Ok((Listener::Tcp(listener), at))
+        }
+        Given::Unix(given) => {
+            let address = given.local_addr().ok();
+            let path = address.as_ref().and_then(|at| at.as_pathname()).unwrap_or(Path::new("(no path)"));
+            let at = Address::Unix(path.to_owned());
+            let listener = given.set_nonblocking(true).and_then(|()| UnixListener::from_std(given));
+            let listener = listener.map_err(|error| BindError { address: at.clone(), error, owner: None })?;
+            // The file is its maker's to remove.
+            Ok((Listener::Unix(SocketFile { listener, path: path.into(), ours: None }), at))
+        }
+    }
+}
+
+fn adopt_tcp(given: std::net::TcpListener, ttl: Option<u32>) -> Result<(TcpListener, SocketAddr), BindError> {
+    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+    let at = given.local_addr().unwrap_or(unknown);
+    let ready = prepare(&SockRef::from(&given), at, ttl).and_then(|()| {
+        given.set_nonblocking(true)?;
+        TcpListener::from_std(given)
+    });
+    match ready {
+        Ok(listener) => Ok((listener, at)),
+        Err(error) => Err(BindError { address: at.into(), error, owner: None }),
+    }
 }
 
 fn bind_one(address: SocketAddr, ttl: Option<u32>) -> Result<(TcpListener, SocketAddr), BindError> {
@@ -134,11 +183,16 @@ fn open(address: SocketAddr, ttl: Option<u32>) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for the connections of the agent before.
     socket.set_reuseaddr(true)?;
-    // What follows is inherited by every connection, and set before listening so that the first packet has it too.
+    prepare(&SockRef::from(&socket), address, ttl)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// What every connection inherits, to be set before listening so that the first packet has it too.
+fn prepare(socket: &SockRef<'_>, address: SocketAddr, ttl: Option<u32>) -> io::Result<()> {
     // Answers are small and whole: waiting for more to send with them only delays them.
-    socket.set_nodelay(true)?;
+    socket.set_tcp_nodelay(true)?;
     if let Some(ttl) = ttl.filter(|_| !address.ip().is_loopback()) {
-        let socket = SockRef::from(&socket);
         if address.is_ipv6() {
             socket.set_unicast_hops_v6(ttl)?;
         }
@@ -146,8 +200,7 @@ fn open(address: SocketAddr, ttl: Option<u32>) -> io::Result<TcpListener> {
             socket.set_ttl_v4(ttl)?;
         }
     }
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+    Ok(())
 }
 
 fn bind_file(path: &Path) -> Result<SocketFile, BindError> {

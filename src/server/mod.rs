@@ -10,6 +10,7 @@ mod container;
 pub mod explain;
 mod host;
 mod listen;
+mod passed;
 mod peer;
 mod pulse;
 mod reply;
@@ -43,6 +44,7 @@ use crate::telemetry::{Render, Shown};
 
 pub use access::Access;
 pub use bind::{BindError, Bound, Owner, bind};
+pub use passed::Passed;
 pub use token_file::TokenFiles;
 
 /// What both listeners share.

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::status::{Explanation, RoleStatus, State, Status};
-use super::{About, Shared, TokenFiles, bind};
+use super::{About, Passed, Shared, TokenFiles, bind};
 use crate::cause;
 use crate::chain::Chain;
 use crate::clock::Clock;
@@ -151,7 +151,7 @@ impl Stage {
         let files = TokenFiles::open(&auth, &plain, true, &Env::default(), observers.clone()).unwrap();
         let entries = roles.into_iter().map(|(role, script)| keep(role, script, &shutdown));
         let roster = Arc::new(ArcSwap::from_pointee(Roster::new(entries)));
-        let bound = bind(listen).unwrap();
+        let bound = bind(listen, Passed::default()).unwrap();
         let (at, admin_at) = (bound.credentials_at[0].tcp().unwrap(), bound.admin_at.unwrap());
         let about = About { credentials: vec![at.into()], admin: Some(admin_at), ..About::default() };
         let shared = Arc::new(Shared {
@@ -459,7 +459,8 @@ async fn the_513th_connection_is_told_that_it_is_one_too_many() {
 async fn a_taken_port_names_the_address_and_its_owner() {
     let taken = std::net::TcpListener::bind(near()).unwrap();
     let at = taken.local_addr().unwrap();
-    let error = bind(&Listen { credentials: vec![at.into()], ..Listen::default() }).unwrap_err();
+    let error =
+        bind(&Listen { credentials: vec![at.into()], ..Listen::default() }, Passed::default()).unwrap_err();
     assert_eq!(error.address, at.into());
     assert_eq!(error.owner.as_ref().map(|owner| owner.pid), Some(std::process::id()), "{error}");
     assert!(error.to_string().starts_with(&format!("{at} is taken by process")), "{error}");

@@ -1,5 +1,6 @@
 //! The agent as systemd's service: what it says, the sockets it is given, the units that start it.
 
+mod activation;
 mod notify;
 mod sockets;
 
