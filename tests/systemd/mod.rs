@@ -3,6 +3,7 @@
 mod activation;
 mod notify;
 mod sockets;
+mod units;
 
 use std::time::Duration;
 
