@@ -35,6 +35,8 @@ const MOST_ADMIN_CONNECTIONS: usize = 64;
 const MOST_EXPLAINED: usize = 64;
 /// Largest head of a request, in bytes (contract 3).
 const LARGEST_HEAD: usize = 16 * 1024;
+/// For whoever has connected and not asked yet when the agent ends: SDKs do not ask a second time.
+const FIRST_WORD: Duration = Duration::from_millis(500);
 /// Until accepting is tried again when the process has run out of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -210,8 +212,14 @@ impl Door {
             biased;
             ended = connection.as_mut() => ended,
             () = self.shutdown.closing.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                let word = if pulse.is_new() { FIRST_WORD } else { Duration::ZERO };
+                match tokio::time::timeout(word, connection.as_mut()).await {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                }
             }
             () = pulse.stopped() => return,
         };

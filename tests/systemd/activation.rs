@@ -75,10 +75,13 @@ fn launch(home: &TempHome, env: &[(String, String)], names: &str, sockets: &[i32
 
 /// Connects and asks; the answer may come later.
 fn ask(at: SocketAddr) -> TcpStream {
-    let mut stream = TcpStream::connect(at).unwrap();
+    say(TcpStream::connect(at).unwrap())
+}
+
+fn say(mut stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(SOON)).unwrap();
     let head = format!(
-        "GET /v1/credentials HTTP/1.1\r\nHost: {at}\r\nAuthorization: {TOKEN}\r\nConnection: close\r\n\r\n"
+        "GET /v1/credentials HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {TOKEN}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
     stream
@@ -133,6 +136,21 @@ fn who_came_before_the_agent_is_served_by_it() {
         }
         assert_eq!(agent.process.stop().code(), Some(0));
     }
+}
+
+#[test]
+fn who_has_connected_and_not_asked_yet_when_the_agent_ends_may_still_ask() {
+    let (home, env) = furnished_with_a_token();
+    let clients = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = clients.local_addr().unwrap();
+    let Some(agent) = launch(&home, &env, "credentials", &[clients.as_raw_fd()]) else { return };
+    let silent = TcpStream::connect(at).unwrap();
+    // Whoever came later was answered, so this one is in.
+    assert!(answer(ask(at)).starts_with("HTTP/1.1 200 "));
+    agent.process.signal(nix::sys::signal::Signal::SIGTERM);
+    let answer = answer(say(silent));
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(agent.process.wait(SOON).and_then(|status| status.code()), Some(0));
 }
 
 #[test]
