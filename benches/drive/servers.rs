@@ -50,9 +50,9 @@ impl Keyfob {
 
     /// Keys from the environment, with all telemetry on: metrics, log, an audit file, traces to a collector that never
     /// hears of anything, since nothing fails.
-    pub fn told(core: &str) -> Keyfob {
+    pub fn told(core: &str, audit: bool) -> Keyfob {
         let home = TempHome::new();
-        let audit = home.path().join("audit.json");
+        let audit = if audit { home.path().join("audit.json") } else { "off".into() };
         let file = home
             .write("keyfob.toml", &format!("[telemetry]\naudit = {audit:?}\n[[role]]\nname = \"default\"\n"));
         let run = pinned(core, &binary().display().to_string())

@@ -24,8 +24,18 @@
     ],
   },
 
+  // The dashboards have the runbook's address in one place, a constant of that name.
+  local addressed(dashboard) = dashboard {
+    templating+: {
+      list: [
+        if variable.name == 'runbook' then variable { query: config.runbook } else variable
+        for variable in dashboard.templating.list
+      ],
+    },
+  },
+
   grafanaDashboards:: {
-    'keyfob-overview.json': import 'dashboards/overview.json',
-    'keyfob-role-detail.json': import 'dashboards/role-detail.json',
+    'keyfob-overview.json': addressed(import 'dashboards/overview.json'),
+    'keyfob-role-detail.json': addressed(import 'dashboards/role-detail.json'),
   },
 }

@@ -4,13 +4,12 @@ mod exceptions;
 pub mod lint;
 mod promql;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use keyfob::telemetry::metrics::NAMES;
-
+use super::files;
 use crate::support::run::Run;
 use crate::support::tools::tool;
 pub use promql::selectors;
@@ -36,8 +35,7 @@ pub fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 /// Those that are shipped.
 pub fn shipped() -> Vec<Dashboard> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring/dashboards");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = std::fs::read_dir(files::path("dashboards")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "json")).collect();
     files.sort();
     assert_eq!(files.len(), 2, "{files:?}");
@@ -100,14 +98,6 @@ impl Dashboard {
     }
 }
 
-/// Labels that a scrape or an operator adds.
-const ADDED: [&str; 6] = ["job", "instance", "cluster", "namespace", "pod", "le"];
-
-fn monitoring(file: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring");
-    std::fs::read_to_string(folder.join(file)).unwrap()
-}
-
 /// What Grafana would ask with these values of variables, everything else at All.
 pub fn fill(expr: &str, values: &[(&str, &str)]) -> String {
     let everything =
@@ -141,37 +131,13 @@ fn every_query_can_be_parsed_by_prometheus() {
 }
 
 #[test]
-fn every_metric_and_label_that_is_asked_for_exists_and_every_metric_is_asked_for() {
-    let known: BTreeMap<_, _> = NAMES.iter().map(|metric| (metric.name, metric.labels)).collect();
-    let rules = ["rules.yaml", "alerts.yaml", "alerts-optional.yaml"].map(monitoring).concat();
-    let mut unused: BTreeSet<_> = known.keys().copied().filter(|name| !rules.contains(name)).collect();
-    for board in shipped() {
-        for expr in board.every_expr() {
-            for selector in selectors(&expr) {
-                let name = selector.metric.strip_suffix("_bucket").unwrap_or(&selector.metric);
-                let Some(labels) = known.get(name) else {
-                    let recorded = rules.contains(&format!("- record: {name}\n"));
-                    assert!(recorded, "{}: no metric is called {name}: {expr}", board.title());
-                    continue;
-                };
-                unused.remove(name);
-                let there = |label: &str| labels.contains(&label) || ADDED.contains(&label);
-                let unknown: Vec<_> = selector.matchers.iter().filter(|[label, ..]| !there(label)).collect();
-                assert!(unknown.is_empty(), "{name} has no {unknown:?}: {expr}");
-            }
-        }
-    }
-    assert!(unused.is_empty(), "neither on a dashboard nor in a rule: {unused:?}");
-}
-
-#[test]
 fn links_between_dashboards_and_from_alerts_lead_to_one_that_is_shipped() {
     let boards = shipped();
     let uids: BTreeMap<_, _> = boards.iter().map(|board| (text(&board.json, "uid"), board)).collect();
     assert_eq!(uids.len(), boards.len(), "one uid for two");
     let texts = boards.iter().map(|board| board.json.to_string());
     let mut links = 0;
-    for source in texts.chain([monitoring("alerts.yaml"), monitoring("alerts-optional.yaml")]) {
+    for source in texts.chain(["alerts.yaml", "alerts-optional.yaml"].map(files::text)) {
         for link in source.split("/d/").skip(1) {
             let link = link.split(['"', '\n']).next().unwrap();
             let (uid, rest) = link.split_once('/').unwrap();

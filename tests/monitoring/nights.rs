@@ -300,6 +300,48 @@ fn told(minute: f64, path: &str, body: &str) -> Told {
     }
 }
 
+/// What was told of a place's alerts at one of its ends.
+fn by(told: &[Told], cluster: &str, receiver: &str) -> Vec<Told> {
+    let firing = told.iter().filter(|told| told.status == "firing");
+    firing.filter(|told| told.cluster == cluster && told.receiver == receiver).cloned().collect()
+}
+
+/// One pod ends again and again on a bad role: nobody is woken, one ticket says why.
+fn a_pod_that_ends_again_and_again_is_a_ticket(told: &[Told]) {
+    assert_eq!(by(told, "us-1", "pager").len(), 0);
+    let tickets = by(told, "us-1", "tickets");
+    assert_eq!(tickets.len(), 1, "{tickets:#?}");
+    assert_eq!((tickets[0].alerts, tickets[0].names.as_slice()), (1, &["KeyfobNeverReady".to_owned()][..]));
+    assert!(tickets[0].sentence.contains("(WI-TRUST)"), "{tickets:?}");
+    assert!(tickets[0].description.contains("pod web-0, namespace team-0"), "{tickets:?}");
+}
+
+/// Two hundred machines come up with nothing set up: nobody is woken, nobody has to do anything.
+fn machines_that_nobody_set_up_are_a_note(told: &[Told]) {
+    assert_eq!(by(told, "", "pager").len() + by(told, "", "tickets").len(), 0);
+    let notes = by(told, "", "channel");
+    assert_eq!(notes.len(), 1, "{notes:#?}");
+    assert_eq!(
+        (notes[0].alerts, notes[0].names.as_slice()),
+        (FLEET, &["KeyfobNotConfigured".to_owned()][..])
+    );
+}
+
+/// STS fails for forty minutes in the region of two hundred pods: one page, before anything has expired.
+fn an_outage_of_sts_is_one_page(told: &[Told]) {
+    let pages = by(told, "eu-1", "pager");
+    assert_eq!(pages.len(), 1, "{pages:#?}");
+    assert_eq!(
+        (pages[0].alerts, pages[0].names.as_slice()),
+        (1, &["KeyfobFleetResolutionFailing".to_owned()][..])
+    );
+    assert!(pages[0].sentence.contains("(AWS-5XX)"), "{pages:?}");
+    assert_eq!(by(told, "eu-1", "tickets").len(), 0);
+    let expiry = (0..FLEET).filter_map(|number| without_sts(number, BEGINS).expires);
+    let first = expiry.fold(f64::INFINITY, f64::min);
+    assert!(pages[0].minute < first, "paged at {}, the first expired at {first}", pages[0].minute);
+}
+
 #[test]
 fn three_nights_and_who_is_woken() {
     let said: Arc<Mutex<Vec<Told>>> = Arc::default();
@@ -341,40 +383,9 @@ fn three_nights_and_who_is_woken() {
         println!("{told:?}");
     }
     assert_eq!(prometheus.rule_errors(), [""; 0]);
-    let by = |cluster: &str, receiver: &str| -> Vec<Told> {
-        let firing = told.iter().filter(|told| told.status == "firing");
-        firing.filter(|told| told.cluster == cluster && told.receiver == receiver).cloned().collect()
-    };
-
-    // One pod ends again and again on a bad role: nobody is woken, one ticket says why.
-    assert_eq!(by("us-1", "pager").len(), 0);
-    let tickets = by("us-1", "tickets");
-    assert_eq!(tickets.len(), 1, "{tickets:#?}");
-    assert_eq!((tickets[0].alerts, tickets[0].names.as_slice()), (1, &["KeyfobNeverReady".to_owned()][..]));
-    assert!(tickets[0].sentence.contains("(WI-TRUST)"), "{tickets:?}");
-    assert!(tickets[0].description.contains("pod web-0, namespace team-0"), "{tickets:?}");
-
-    // Two hundred machines come up with nothing set up: nobody is woken, nobody has to do anything.
-    assert_eq!(by("", "pager").len() + by("", "tickets").len(), 0);
-    let notes = by("", "channel");
-    assert_eq!(notes.len(), 1, "{notes:#?}");
-    assert_eq!(
-        (notes[0].alerts, notes[0].names.as_slice()),
-        (FLEET, &["KeyfobNotConfigured".to_owned()][..])
-    );
-
-    // STS fails for forty minutes in the region of two hundred pods: one page, before anything has expired.
-    let pages = by("eu-1", "pager");
-    assert_eq!(pages.len(), 1, "{pages:#?}");
-    assert_eq!(
-        (pages[0].alerts, pages[0].names.as_slice()),
-        (1, &["KeyfobFleetResolutionFailing".to_owned()][..])
-    );
-    assert!(pages[0].sentence.contains("(AWS-5XX)"), "{pages:?}");
-    assert_eq!(by("eu-1", "tickets").len(), 0);
-    let expiry = (0..FLEET).filter_map(|number| without_sts(number, BEGINS).expires);
-    let first = expiry.fold(f64::INFINITY, f64::min);
-    assert!(pages[0].minute < first, "paged at {}, the first expired at {first}", pages[0].minute);
+    a_pod_that_ends_again_and_again_is_a_ticket(&told);
+    machines_that_nobody_set_up_are_a_note(&told);
+    an_outage_of_sts_is_one_page(&told);
     // It was no alarm about nothing: without help, half of the fleet was without credentials in the end.
     let lost = "max_over_time(sum(namespace:keyfob_lost_roles:count{cluster=\"eu-1\"})[2m:1s])";
     let lost = prometheus.query(lost)[0].1;

@@ -3,13 +3,19 @@
 use serde_json::{Value, json};
 
 use super::dashboards::{Dashboard, fill, list, text};
-use super::prometheus::{Prometheus, now};
+use super::prometheus::{Alert, Prometheus, now};
 
 /// Steps of a picture.
 const STEPS: f64 = 240.0;
 
-/// Every panel's answers over this time, in the order of its queries.
-pub fn record(prometheus: &Prometheus, board: &Dashboard, from: f64, values: &[(&str, &str)]) -> Value {
+/// Every panel's answers over this time, in the order of its queries; with these alerts.
+pub fn record(
+    prometheus: &Prometheus,
+    board: &Dashboard,
+    from: f64,
+    values: &[(&str, &str)],
+    alerts: &[Alert],
+) -> Value {
     let to = now();
     let step = ((to - from) / STEPS).max(1.0);
     let mut panels = serde_json::Map::new();
@@ -32,17 +38,11 @@ pub fn record(prometheus: &Prometheus, board: &Dashboard, from: f64, values: &[(
             .collect();
         panels.insert(panel["id"].to_string(), answers.into());
     }
-    let alerts: Vec<_> = prometheus
-        .alerts()
-        .into_iter()
-        .map(
-            |alert| json!({ "labels": alert.labels, "annotations": alert.annotations, "state": alert.state }),
-        )
-        .collect();
-    let values: Value = values
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), json!(value)))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
+    let alerts = alerts.iter().map(
+        |alert| json!({ "labels": alert.labels, "annotations": alert.annotations, "state": alert.state }),
+    );
+    let alerts: Value = alerts.collect();
+    let values = values.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
+    let values = Value::Object(values.collect());
     json!({ "from": from, "to": to, "step": step, "panels": panels, "alerts": alerts, "values": values })
 }

@@ -9,7 +9,7 @@ use crate::support::run::{Finished, Run};
 use crate::support::tools::tool;
 
 fn promtool(program: PathBuf, args: &[&str]) -> Finished {
-    Run::new(program).args(args).dir(&files::path("")).within(Duration::from_secs(120)).run()
+    Run::new(program).args(args).dir(&files::path("")).within(Duration::from_secs(300)).run()
 }
 
 #[test]

@@ -58,7 +58,9 @@ fn runbook() -> String {
              `keyfob explain --code CODE` prints the same.\n";
     for cause in cause::catalogue() {
         let title = capital(cause.title);
-        _ = write!(text, "\n### {}\n\n{title}: {}.\n\n", cause.code, cause.why);
+        // A heading's own anchor is in lower case; Grafana's links on series carry the code as it is.
+        let code = cause.code;
+        _ = write!(text, "\n### {code}\n\n<a id=\"{code}\"></a>{title}: {}.\n\n", cause.why);
         for fix in cause.fix {
             _ = writeln!(text, "- {}", capital(fix));
         }

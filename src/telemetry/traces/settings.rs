@@ -240,7 +240,9 @@ impl Reader<'_> {
     }
 
     fn pace(&mut self) -> Pace {
-        let (delay, patience) = (Duration::from_secs(5), Duration::from_secs(30));
+        // The standard has 30 s. An outage that takes the collector along lasts longer, and its first trace is the one
+        // that everybody looks for afterwards.
+        let (delay, patience) = (Duration::from_secs(5), Duration::from_mins(10));
         let delay = self.valued("schedule_delay", &["OTEL_BSP_SCHEDULE_DELAY"], delay, millis, shown);
         let patience = self.valued("export_timeout", &["OTEL_BSP_EXPORT_TIMEOUT"], patience, positive, shown);
         let queue = self.valued("queue", &["OTEL_BSP_MAX_QUEUE_SIZE"], 2048, count, usize::to_string);

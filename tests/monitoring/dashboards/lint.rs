@@ -3,9 +3,7 @@
 //! Two of its seventeen are about LogQL in kinds of panels that have none here (`target-logql-rule`,
 //! `target-logql-auto-rule`). Where it looks at some kinds of panels only, these look at all that show something.
 
-use std::path::Path;
-
-use super::exceptions::{self, Exception};
+use super::exceptions::exceptions;
 use super::promql::Selector;
 use super::{Dashboard, list, selectors, shipped, text};
 
@@ -180,14 +178,9 @@ fn uneditable(board: &Dashboard) -> Vec<Finding> {
     of_board(board.json["editable"] != false, "is editable")
 }
 
-fn allowed() -> Vec<Exception> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring/dashboards/.lint");
-    exceptions::parse(&std::fs::read_to_string(file).unwrap())
-}
-
 #[test]
 fn the_dashboards_satisfy_grafanas_linter_in_its_strict_form() {
-    let allowed = allowed();
+    let allowed = exceptions();
     let mut used = vec![false; allowed.len()];
     let mut wrong = Vec::new();
     for board in shipped() {

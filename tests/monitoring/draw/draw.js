@@ -353,25 +353,37 @@ function drawHeatmap(panel, body, width, height) {
   return { points: cells.filter(cell => cell[2] > 1e-9).length, texts: labels };
 }
 
-// Instant answers as rows, with the transformations that are used here.
-function rows(panel) {
-  const frames = panel.targets.map((target, at) => (answers.panels[panel.id]?.[at]?.result ?? []).map(row => ({ ...row.metric, [`Value #${target.refId}`]: Number(row.value[1]) })));
-  const filled = frames.filter(frame => frame.length);
-  const common = filled.map(frame => new Set(Object.keys(frame[0]))).reduce((one, other) => new Set([...one].filter(name => other.has(name))), filled.length ? new Set(Object.keys(filled[0][0])) : new Set());
-  const merged = new Map();
-  for (const row of filled.flat()) {
-    const key = JSON.stringify([...common].sort().map(name => row[name]));
-    merged.set(key, { ...merged.get(key), ...row });
-  }
-  let made = [...merged.values()];
-  for (const { id, options } of panel.transformations ?? []) {
-    if (id === 'formatString') made.forEach(row => { if (row[options.stringField]) row[options.stringField] = row[options.stringField].toLowerCase(); });
-    if (id === 'organize') {
-      const names = [...new Set(made.flatMap(Object.keys))].filter(name => !options.excludeByName[name]);
-      names.sort((one, other) => (options.indexByName[one] ?? 99) - (options.indexByName[other] ?? 99));
-      made = made.map(row => Object.fromEntries(names.map(name => [options.renameByName[name] ?? name, row[name]])));
+// Frames of rows to frames of rows, as Grafana does it, its faults included.
+const TRANSFORMATIONS = {
+  // A cell without text is an error there, which leaves the whole panel empty.
+  formatString: (frames, options) => frames.map(frame => {
+    if (!frame.some(row => options.stringField in row)) return frame;
+    return frame.map(row => ({ ...row, [options.stringField]: row[options.stringField].toLowerCase() }));
+  }),
+  merge: frames => {
+    const filled = frames.filter(frame => frame.length);
+    const names = [...new Set(filled.flat().flatMap(Object.keys))];
+    const common = names.filter(name => filled.every(frame => name in frame[0])).sort();
+    const merged = new Map();
+    for (const row of filled.flat()) {
+      const key = JSON.stringify(common.map(name => row[name]));
+      merged.set(key, { ...(merged.get(key) ?? Object.fromEntries(names.map(name => [name, undefined]))), ...row });
     }
-  }
+    return [[...merged.values()]];
+  },
+  organize: (frames, options) => frames.map(frame => frame.map(row => {
+    const names = Object.keys(row).filter(name => !options.excludeByName[name]);
+    names.sort((one, other) => (options.indexByName[one] ?? 99) - (options.indexByName[other] ?? 99));
+    return Object.fromEntries(names.map(name => [options.renameByName[name] ?? name, row[name]]));
+  })),
+};
+
+// Instant answers as rows.
+function rows(panel) {
+  const value = target => `Value #${target.refId}`;
+  let frames = panel.targets.map((target, at) => (answers.panels[panel.id]?.[at]?.result ?? []).map(row => ({ ...row.metric, [value(target)]: Number(row.value[1]) })));
+  for (const { id, options } of panel.transformations ?? []) frames = TRANSFORMATIONS[id](frames, options);
+  const made = frames[0];
   const order = panel.options.sortBy ?? [];
   return made.sort((one, other) => {
     for (const { displayName, desc } of order) {

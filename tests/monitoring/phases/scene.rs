@@ -1,19 +1,15 @@
-//! An agent with a few roles, applications that ask it, a fake AWS that can be told to refuse, and a Prometheus.
+//! An agent with a few roles, applications that ask it, and a fake AWS that can be told to refuse.
 //!
 //! `orders` and `reports` are assumed through STS, `ingest` with a web identity token, `billing` is the instance's.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use base64_url::jwt;
-
 use super::super::loopback::Loopback;
-use super::shrunk::shrunk;
 use crate::support::aws::FakeAws;
 use crate::support::home::TempHome;
 use crate::support::raw;
@@ -47,7 +43,6 @@ pub struct Scene {
     bound: Bound,
     applications: Applications,
     collector: Loopback,
-    rules: tempfile::TempDir,
 }
 
 pub fn arn(role: &str) -> String {
@@ -60,10 +55,9 @@ impl Scene {
         aws.set_generations(true);
         aws.imds().set(|imds| imds.life = 5400);
         aws.sts().set(|sts| sts.life = Some(3600));
-        let secret = format!("secret-of-{BASE}");
-        aws.add_user(BASE, &secret, "111122223333", "ops");
-        home.credentials(&format!("[base]\naws_access_key_id = {BASE}\naws_secret_access_key = {secret}\n"));
-        let token = home.write("web.token", &jwt(3600));
+        aws.add_user(BASE, &secret(), "111122223333", "ops");
+        home.credentials(&base_keys());
+        let token = home.write("web.token", &token::jwt(3600));
         let assumed = |role| format!("[profile {role}]\nrole_arn = {}\nsource_profile = base\n", arn(role));
         let web = format!(
             "[profile ingest]\nrole_arn = {}\nweb_identity_token_file = {}\n",
@@ -77,8 +71,7 @@ impl Scene {
         let agent = launch(&home, &aws, &collector, any, any);
         let bound = agent.bound.clone();
         let applications = Applications::begin(&bound, &agent.token(), &admin_token(&home));
-        let rules = tempfile::tempdir().unwrap();
-        let scene = Scene { home, aws, agent: Some(agent), bound, applications, collector, rules };
+        let scene = Scene { home, aws, agent: Some(agent), bound, applications, collector };
         scene.insist(&["billing", "orders"]);
         scene
     }
@@ -112,11 +105,6 @@ impl Scene {
         *self.applications.habits.refreshed.lock().unwrap() = roles.to_vec();
     }
 
-    /// The shipped rules, with every minute a second.
-    pub fn shrunk_rules(&self) -> Vec<PathBuf> {
-        shrunk(&shipped_rules(), self.rules.path())
-    }
-
     /// A walk now, as `keyfob refresh` asks for it.
     pub fn refresh(&self, role: &str) {
         refresh(self.bound.admin, &admin_token(&self.home), role, "");
@@ -144,7 +132,7 @@ impl Scene {
 
     /// The web identity token of `ingest`, with so many seconds to live.
     pub fn web_token(&self, seconds: i64) {
-        self.home.replace("web.token", &jwt(seconds));
+        self.home.replace("web.token", &token::jwt(seconds));
     }
 
     /// The agent ends and another begins at the same addresses.
@@ -153,12 +141,6 @@ impl Scene {
         self.agent =
             Some(launch(&self.home, &self.aws, &self.collector, self.bound.credentials, self.bound.admin));
     }
-}
-
-/// What operators load.
-pub fn shipped_rules() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring");
-    ["rules.yaml", "alerts.yaml"].map(|file| folder.join(file)).into()
 }
 
 fn secret() -> String {
@@ -224,8 +206,10 @@ impl Applications {
         let client = move || {
             for turn in 0_usize.. {
                 let path = format!("/v1/credentials/{}", ROLES[turn % ROLES.len()]);
-                let stranger = turn % 10 == 9 && of_client.intruder.load(Ordering::Relaxed);
-                ask(at, "GET", &path, if stranger { "guessed" } else { &token });
+                ask(at, "GET", &path, &token);
+                if of_client.intruder.load(Ordering::Relaxed) {
+                    ask(at, "GET", &path, "guessed");
+                }
                 if of_client.over_within(Duration::from_millis(100)) {
                     return;
                 }
@@ -273,7 +257,7 @@ impl Drop for Applications {
     }
 }
 
-mod base64_url {
+mod token {
     //! Tokens as an identity provider makes them, but for the signature, which nobody here verifies.
 
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -282,7 +266,9 @@ mod base64_url {
         let exp = jiff::Timestamp::now().as_second() + seconds;
         let claims = serde_json::json!({ "iss": "https://issuer.test", "sub": "ingest", "aud": "sts.amazonaws.com", "exp": exp });
         let head = encode(br#"{"alg":"RS256","typ":"JWT"}"#);
-        format!("{head}.{}.{}", encode(claims.to_string().as_bytes()), encode(b"no signature"))
+        let token = format!("{head}.{}.{}", encode(claims.to_string().as_bytes()), encode(b"no signature"));
+        crate::support::leaks::secret(&token);
+        token
     }
 
     fn encode(bytes: &[u8]) -> String {
