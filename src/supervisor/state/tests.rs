@@ -1,3 +1,5 @@
+//! Each event with the words that follow from it.
+
 use std::path::Path;
 
 use super::*;
