@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::{Config, Problem};
+use crate::config::{Address, Config, Problem};
 use crate::credentials::RoleName;
 use crate::file::{self, Change};
 use crate::report::{Resolution, Served, Standing, Verdict};
@@ -16,7 +17,7 @@ pub enum Event<'a> {
     /// Listeners are bound: credentials, admin, and the file with the main token.
     Listening {
         /// Bound credentials addresses.
-        credentials: &'a [SocketAddr],
+        credentials: &'a [Address],
         /// Bound admin address.
         admin: Option<SocketAddr>,
         /// Main token.
@@ -85,6 +86,11 @@ pub trait Observe: Send + Sync {
     fn looks_at_peers(&self) -> bool {
         false
     }
+
+    /// How often at least it has to hear that the runtime turns, if that is more often than usual.
+    fn pulse(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Observers, told in order.
@@ -96,6 +102,13 @@ impl Observers {
     #[must_use]
     pub fn new(observers: Vec<Arc<dyn Observe>>) -> Self {
         Self(observers)
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub fn and(mut self, observer: Arc<dyn Observe>) -> Self {
+        self.0.push(observer);
+        self
     }
 }
 
@@ -114,5 +127,9 @@ impl Observe for Observers {
 
     fn looks_at_peers(&self) -> bool {
         self.0.iter().any(|observer| observer.looks_at_peers())
+    }
+
+    fn pulse(&self) -> Option<Duration> {
+        self.0.iter().filter_map(|observer| observer.pulse()).min()
     }
 }

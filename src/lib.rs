@@ -17,6 +17,7 @@
 //! 6  agent                  joins the parts: configuration, tasks, reloads
 //! 5  server                 two listeners: credentials (token), admin (probes, metrics, status)
 //! 4  roster, telemetry      which roles there are; events into metrics, log lines, traces
+//!    supervisor             the same events in systemd's words
 //! 3  keeper                 one task a role: walk, judge, store, sleep
 //! 2  chain, event, watcher  one walk; what happened; which files changed
 //! 1  source, aws, http, report
@@ -73,6 +74,7 @@ pub mod secret;
 pub mod server;
 pub mod shutdown;
 pub mod source;
+pub mod supervisor;
 pub mod telemetry;
 pub mod watcher;
 pub mod wiring;

@@ -26,7 +26,7 @@ const ROWS: [&[&str]; 8] = [
     &["source", "aws", "http", "report"],
     &["chain", "event", "watcher", "diagnosis"],
     &["keeper"],
-    &["roster", "telemetry"],
+    &["roster", "telemetry", "supervisor"],
     &["server"],
     &["agent"],
     &["main", "cli", "demo"],

@@ -22,4 +22,5 @@ mod network;
 mod parity;
 mod sdk;
 mod support;
+mod systemd;
 mod traces;

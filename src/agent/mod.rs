@@ -18,12 +18,12 @@ use crate::aws::Sts;
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::env::Env;
-use crate::config::{Config, Problem, Role};
+use crate::config::{Address, Config, Problem, Role};
 use crate::event::{Event, Observe, Observers};
 use crate::failure::Failure;
 use crate::http::{Client, Proxies};
 use crate::roster::{Entry, Roster};
-use crate::server::{self, About, Access, BindError, Shared, TokenFiles};
+use crate::server::{self, About, Access, BindError, Passed, Shared, TokenFiles};
 use crate::shutdown::Shutdown;
 use crate::source::Surroundings;
 use crate::source::lineup::{Botocore, looped};
@@ -36,7 +36,7 @@ use house::House;
 /// The kubelet's and systemd's patience, less some (design 10).
 const SHUTDOWN: Duration = Duration::from_millis(1500);
 
-/// How often the runtime says that it turns.
+/// How often the runtime says that it turns, unless somebody has to know more often.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Reads the configuration again, flags applied.
@@ -46,6 +46,8 @@ pub type Reread = Arc<dyn Fn() -> Result<Config, Vec<Problem>> + Send + Sync>;
 pub struct Options {
     /// In force at the start.
     pub config: Config,
+    /// Sockets that were passed to this process.
+    pub passed: Passed,
     /// The configuration file to watch, whether it exists or not.
     pub watch: Option<PathBuf>,
     /// How to read it again.
@@ -174,9 +176,9 @@ impl Control {
 /// # Errors
 /// What cannot be bound, opened or resolved at all. Nothing is left running then.
 pub fn start(options: Options) -> Result<Agent, StartError> {
-    let Options { config, watch, reread, env, clock, telemetry, unnamed } = options;
+    let Options { config, passed, watch, reread, env, clock, telemetry, unnamed } = options;
     refuse_loops(&config, &env, unnamed)?;
-    let bound = server::bind(&config.listen).map_err(StartError::Bind)?;
+    let bound = server::bind(&config.listen, passed).map_err(StartError::Bind)?;
     let observers = telemetry.observers;
     let admin = bound.admin_at.is_some();
     let tokens = TokenFiles::open(&config.auth, &config.roles, admin, &env, observers.clone())
@@ -189,7 +191,7 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         shutdown.spawn_last(|flushing| exporter.run(flushing));
     }
 
-    let own: Vec<_> = bound.credentials_at.iter().copied().chain(bound.admin_at).collect();
+    let own: Vec<_> = bound.credentials_at.iter().filter_map(Address::tcp).chain(bound.admin_at).collect();
     let own = Arc::new(ArcSwap::from_pointee(own));
     let about = About {
         credentials: bound.credentials_at.clone(),
@@ -240,8 +242,9 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
 /// Notices when the wall clock jumps, and says every few seconds that the runtime turns.
 fn keep_time(shutdown: &Shutdown, clock: Clock, observers: Observers) {
     shutdown.spawn("clock", shutdown.stopping.clone(), async move { clock.watch_for_jumps().await });
+    let every = observers.pulse().map_or(HEARTBEAT, |pulse| pulse.min(HEARTBEAT));
     shutdown.spawn("heartbeat", shutdown.stopping.clone(), async move {
-        let mut pulse = tokio::time::interval(HEARTBEAT);
+        let mut pulse = tokio::time::interval(every);
         loop {
             pulse.tick().await;
             observers.observe(&Event::Heartbeat);

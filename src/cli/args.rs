@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::help;
-use crate::config::{LogFormat, duration};
+use crate::config::{Address, LogFormat, duration};
 use crate::credentials::RoleName;
 use crate::wiring::Format;
 
@@ -105,7 +105,7 @@ pub struct Serve {
     pub profile: Option<String>,
     /// Credentials address instead of the configuration's
     #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Address>,
 }
 
 /// Whose credentials: a role of the configuration, or a profile.

@@ -279,7 +279,10 @@ pub fn refused(answer: &Answer) -> Option<Stop> {
 pub fn nearest(status: &Status) -> Result<SocketAddr, Stop> {
     let addresses = status.credentials_addresses.iter().filter_map(|text| text.parse().ok()).map(reachable);
     let near = addresses.min_by_key(|address: &SocketAddr| (!address.ip().is_loopback(), !address.is_ipv4()));
-    near.ok_or_else(|| Stop::new(Exit::Unreachable, "the agent has no credentials address"))
+    near.ok_or_else(|| {
+        Stop::new(Exit::Unreachable, "the agent has no credentials address that SDKs can reach")
+            .hint("fix: add an IP address to listen.credentials: SDKs do not speak Unix sockets")
+    })
 }
 
 /// A listener on all addresses is reached on loopback.

@@ -16,6 +16,7 @@ use super::{Scene, child, start_failed};
 use crate::agent::{self, Agent, Options};
 use crate::config::{LogLevel, Telemetry};
 use crate::demo::{DemoAws, PREDATES, REGION};
+use crate::server::Passed;
 use crate::shutdown::Shutdown;
 use crate::wiring::{Format, Wiring, private_config};
 use crate::{demo, telemetry};
@@ -83,6 +84,7 @@ fn start(url: &str, folder: &Path, alone: bool, scene: &Scene) -> Result<Agent, 
     let options = Options {
         telemetry: telemetry::build(&config.telemetry, &env, scene.clock.clone()),
         config,
+        passed: Passed::default(),
         watch: None,
         reread: Arc::new(move || Ok(same.clone())),
         env,
@@ -95,7 +97,7 @@ fn start(url: &str, folder: &Path, alone: bool, scene: &Scene) -> Result<Agent, 
 /// Waits for the first credentials, then says how to get at them.
 async fn wire(url: &str, folder: &PrivateFolder, agent: &Agent, scene: &Scene) -> Result<Wiring, Stop> {
     let (about, roster) = (agent.about(), agent.roster());
-    let (Some(address), Some(role)) = (about.credentials.first(), roster.unnamed()) else {
+    let (Some(address), Some(role)) = (about.endpoint(), roster.unnamed()) else {
         return Err(Stop::internal("the demo's agent", "it has no address or no role"));
     };
     let now = role.handle.settled(PATIENCE).await;

@@ -1,5 +1,6 @@
 //! `exec`: a command with an agent of its own, which ends when the command does.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::agent::{self, Agent, Options, StartError};
 use crate::config::{Audit, Auth, Config, Listen, LogLevel, Startup};
 use crate::credentials::SourceKind;
 use crate::keeper::{Handle, Snapshot};
+use crate::server::Passed;
 use crate::server::status::{Explanation, FailureStatus};
 use crate::source::profile::ini::Value;
 use crate::source::profile::merge::Profile;
@@ -63,8 +65,11 @@ pub(super) async fn run(args: &Exec, scene: &Scene, mut signals: Signals) -> Res
 /// An agent for one role on a free port, without admin listener, with its token in the private folder.
 fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Agent, StartError> {
     let mut config = Config { roles: vec![subject.role.clone()], ..subject.config.clone() };
-    config.listen =
-        Listen { credentials: vec![([127, 0, 0, 1], 0).into()], admin: None, ..Listen::default() };
+    config.listen = Listen {
+        credentials: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
+        admin: None,
+        ..Listen::default()
+    };
     config.auth = Auth { token_file: Some(folder.join("token")), token_mode: 0o400, admin_token_file: None };
     config.startup = Startup { deadline: None };
     // stderr belongs to the command: only what it will suffer from is said.
@@ -80,6 +85,7 @@ fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Age
     let options = Options {
         telemetry: telemetry::build(&config.telemetry, &scene.env, scene.clock.clone()),
         config,
+        passed: Passed::default(),
         watch: None,
         reread: Arc::new(move || Ok(same.clone())),
         env: scene.env.clone(),
@@ -107,7 +113,7 @@ async fn prepare(
     };
     let session = subject.session(&scene.env).await;
     let region = subject.region(session.as_ref(), &scene.env, &scene.clock, source_of(subject, source)).await;
-    let address = agent.about().credentials.first().copied();
+    let address = agent.about().endpoint();
     let address = address.ok_or_else(|| Stop::internal("the agent has no address", name))?;
     let endpoint = format!("http://{address}/v1/credentials/{name}");
     let token_file = agent.about().token_file.to_string_lossy().into_owned();

@@ -18,7 +18,9 @@ use crate::config::overrides::Overrides;
 use crate::config::parse::{DEFAULT_PATH, PATH_VARIABLE, load};
 use crate::config::{Config, Listen, LogLevel};
 use crate::roster::Entry;
+use crate::server::Passed;
 use crate::server::status::Explanation;
+use crate::supervisor::{self, Supervisor};
 use crate::telemetry::{self, Shown};
 use crate::wiring::{Format, Wiring};
 
@@ -26,8 +28,28 @@ use crate::wiring::{Format, Wiring};
 ///
 /// # Errors
 /// What keeps it from starting, or made it end.
-pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Result<Exit, Stop> {
-    let flags = Overrides { profile: args.profile.clone(), listen: args.listen, ..scene.overrides() };
+pub(super) async fn run(args: &Serve, scene: &Scene, signals: Signals) -> Result<Exit, Stop> {
+    let supervisor = Supervisor::of(&scene.env, scene.clock.clone()).map(|told| told.map(Arc::new));
+    let supervisor = supervisor
+        .map_err(|error| Stop::new(Exit::Usage, format!("NOTIFY_SOCKET cannot be used: {error}")))?;
+    let ended = serve(args, scene, signals, supervisor.clone()).await;
+    if let (Err(stop), Some(supervisor)) = (&ended, supervisor) {
+        supervisor.lament(&stop.sentence());
+    }
+    ended
+}
+
+async fn serve(
+    args: &Serve,
+    scene: &Scene,
+    mut signals: Signals,
+    supervisor: Option<Arc<Supervisor>>,
+) -> Result<Exit, Stop> {
+    let passed = Passed::take(&scene.env);
+    let passed = passed
+        .map_err(|error| Stop::new(Exit::Usage, format!("cannot take what systemd passed: {error}")))?;
+    let env = scene.env.without(&supervisor::VARIABLES);
+    let flags = Overrides { profile: args.profile.clone(), listen: args.listen.clone(), ..scene.overrides() };
     let loaded = load(scene.global.config.as_deref(), &scene.env)?;
     let quiet = scene.quiet();
     let level = move |mut config: Config| {
@@ -39,14 +61,19 @@ pub(super) async fn run(args: &Serve, scene: &Scene, mut signals: Signals) -> Re
     let config = level(flags.apply(&loaded)?);
     telemetry::audit::check(&config.telemetry)?;
     telemetry::logs::install(&config.telemetry, &scene.env, &scene.clock, scene.terminal.err.is_on());
-    let (named, env) = (scene.global.config.clone(), scene.env.clone());
-    let reread = move || Ok(level(flags.apply(&load(named.as_deref(), &env)?)?));
+    let (named, same_env) = (scene.global.config.clone(), env.clone());
+    let reread = move || Ok(level(flags.apply(&load(named.as_deref(), &same_env)?)?));
+    let mut telemetry = telemetry::build(&config.telemetry, &env, scene.clock.clone());
+    if let Some(supervisor) = supervisor {
+        telemetry.observers = telemetry.observers.and(supervisor);
+    }
     let options = Options {
-        telemetry: telemetry::build(&config.telemetry, &scene.env, scene.clock.clone()),
+        telemetry,
         config,
+        passed,
         watch: Some(file(scene)),
         reread: Arc::new(reread),
-        env: scene.env.clone(),
+        env,
         clock: scene.clock.clone(),
         unnamed: false,
     };
@@ -103,7 +130,7 @@ async fn hint(agent: &Agent, scene: &Scene) {
     let about = agent.about();
     let roster = agent.roster();
     let role = roster.unnamed().or_else(|| roster.iter().next());
-    let (Some(address), Some(role)) = (about.credentials.first(), role) else { return };
+    let (Some(address), Some(role)) = (about.endpoint(), role) else { return };
     let endpoint = format!("http://{address}/v1/credentials/{}", role.role.name);
     let subject = Subject { role: role.role.clone(), named: true, config: Config::default() };
     let region = subject.configured_region(subject.session(&scene.env).await.as_ref());

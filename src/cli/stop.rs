@@ -42,6 +42,13 @@ impl Stop {
         self
     }
 
+    /// What went wrong and what to do, in one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let parts: Vec<&str> = std::iter::once(&self.says).chain(&self.hints).map(String::as_str).collect();
+        parts.join("; ")
+    }
+
     /// The same with another status: `exec` has its own for all failures of ours.
     #[must_use]
     pub fn with(mut self, exit: Exit) -> Self {

@@ -43,6 +43,13 @@ impl Env {
         Self(all.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
+    /// This environment without those variables.
+    #[must_use]
+    pub fn without(&self, names: &[&str]) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        Self(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
     /// The home folder as Python's `expanduser` finds it: `HOME`, else the password file.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {

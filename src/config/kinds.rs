@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::{Audit, Detail, LogFormat, LogLevel, StaticKeys, duration};
+use super::{Address, Audit, Detail, LogFormat, LogLevel, StaticKeys, duration};
 use crate::credentials::{AccountId, RoleName, SourceKind};
 
 type Read<T> = Result<T, String>;
@@ -60,14 +60,9 @@ pub(super) fn ttl(value: &DeValue<'_>) -> Read<u32> {
     read.filter(|ttl| (1..=255).contains(ttl)).ok_or_else(|| "a whole number from 1 to 255".to_owned())
 }
 
-/// A literal address with its port.
-pub(super) fn address(value: &DeValue<'_>) -> Read<SocketAddr> {
-    let written = value.as_str().unwrap_or_default();
-    if written.starts_with("unix:") {
-        return Err("an IP address: Unix sockets are not built yet".to_owned());
-    }
-    let want = "an IP address with a port, such as \"127.0.0.1:5397\" or \"[::1]:5397\"";
-    written.parse().map_err(|_| want.to_owned())
+/// A literal address with its port, or a Unix socket.
+pub(super) fn address(value: &DeValue<'_>) -> Read<Address> {
+    value.as_str().unwrap_or_default().parse()
 }
 
 /// A literal address with its port, or `off`.
@@ -75,7 +70,8 @@ pub(super) fn address_or_off(value: &DeValue<'_>) -> Read<Option<SocketAddr>> {
     if value.as_str() == Some("off") {
         return Ok(None);
     }
-    address(value).map(Some).map_err(|want| format!("{want}, or \"off\""))
+    let want = "an IP address with a port, such as \"127.0.0.1:5398\" or \"[::1]:5398\", or \"off\"";
+    value.as_str().unwrap_or_default().parse().map(Some).map_err(|_| want.to_owned())
 }
 
 /// A name in `Host`: no scheme, no port, no pattern.

@@ -2,6 +2,7 @@
 //!
 //! `raw` is the file's shape, `parse` turns it into this (or into every problem at once), `env` reads the environment.
 
+mod address;
 pub mod duration;
 pub mod env;
 mod findings;
@@ -19,6 +20,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use address::Address;
 
 use crate::credentials::{AccountId, RoleName, SourceKind};
 
@@ -43,7 +46,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// Credentials addresses.
-    pub credentials: Vec<SocketAddr>,
+    pub credentials: Vec<Address>,
     /// Admin address; `None` is off.
     pub admin: Option<SocketAddr>,
     /// Whether a credentials address may be other than loopback.
@@ -268,7 +271,7 @@ impl Default for Config {
 impl Default for Listen {
     fn default() -> Self {
         Self {
-            credentials: vec![SocketAddr::from(([127, 0, 0, 1], 5397))],
+            credentials: vec![SocketAddr::from(([127, 0, 0, 1], 5397)).into()],
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 5398))),
             expose: false,
             hosts: Vec::new(),

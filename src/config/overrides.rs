@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::parse::Loaded;
-use super::{Config, LogFormat, Problem};
+use super::{Address, Config, LogFormat, Problem};
 
 /// What the command line says about the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Overrides {
     /// `--profile`: of the role that exists without configuration.
     pub profile: Option<String>,
     /// `--listen`: instead of all credentials addresses.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Address>,
     /// `--admin`: instead of the admin address; inside, `None` is off.
     pub admin: Option<Option<SocketAddr>>,
     /// `--log-format`.
@@ -39,18 +39,18 @@ impl Overrides {
                 _ => {}
             }
         }
-        if let Some(address) = self.listen {
-            if !address.ip().is_loopback() && !config.listen.expose {
+        if let Some(address) = &self.listen {
+            if !address.is_near() && !config.listen.expose {
                 let want = "a loopback address; or listen.expose = true in the configuration";
                 wrong("--listen", format!("{address} is not loopback"), want);
             }
-            config.listen.credentials = vec![address];
+            config.listen.credentials = vec![address.clone()];
         }
         if let Some(admin) = self.admin {
             config.listen.admin = admin;
         }
         let admin = config.listen.admin.filter(|admin| admin.port() != 0);
-        let shared = admin.filter(|admin| config.listen.credentials.contains(admin));
+        let shared = admin.filter(|admin| config.listen.credentials.contains(&Address::Tcp(*admin)));
         if let (Some(address), true) = (shared, self.listen.is_some() || self.admin.is_some()) {
             let flag = if self.admin.is_some() { "--admin" } else { "--listen" };
             let want = "another port: credentials and admin never share one";
@@ -67,7 +67,7 @@ impl Overrides {
     pub fn flag(&self, key: &str) -> Option<&'static str> {
         match key {
             "role[0].profile" => self.profile.as_ref().map(|_| "--profile"),
-            "listen.credentials" => self.listen.map(|_| "--listen"),
+            "listen.credentials" => self.listen.as_ref().map(|_| "--listen"),
             "listen.admin" => self.admin.map(|_| "--admin"),
             "telemetry.log_format" => self.log_format.map(|_| "--log-format"),
             _ => None,

@@ -12,7 +12,7 @@ use super::env::Env;
 use super::findings::{Findings, Lines};
 use super::raw::{Item, Section};
 use super::roles::roles;
-use super::{Auth, Config, Listen, Problem, Refresh, Startup, Telemetry, kinds};
+use super::{Address, Auth, Config, Listen, Problem, Refresh, Startup, Telemetry, kinds};
 
 /// The file that is read when none is named.
 pub const DEFAULT_PATH: &str = "/etc/keyfob/keyfob.toml";
@@ -131,7 +131,7 @@ fn listen(mut at: Section<'_, '_>) -> Listen {
 
 fn judge_addresses(
     at: &mut Section<'_, '_>,
-    addresses: &[Item<SocketAddr>],
+    addresses: &[Item<Address>],
     admin: Option<SocketAddr>,
     expose: bool,
 ) {
@@ -139,17 +139,17 @@ fn judge_addresses(
         at.problem("credentials", "an empty list", "at least one address");
     }
     for (index, item) in addresses.iter().enumerate() {
-        let address = item.value;
-        let fixed = address.port() != 0;
-        if !address.ip().is_loopback() && !expose {
+        let address = &item.value;
+        let fixed = address.is_fixed();
+        if !address.is_near() && !expose {
             let want =
                 "a loopback address; or listen.expose = true, which lets other machines ask for credentials";
             at.problem_at(item, format!("{address} is not loopback"), want);
         }
-        if fixed && addresses.iter().take(index).any(|before| before.value == address) {
+        if fixed && addresses.iter().take(index).any(|before| before.value == *address) {
             at.problem_at(item, format!("{address} stands there twice"), "each address once");
         }
-        if fixed && admin == Some(address) {
+        if fixed && admin.is_some() && admin == address.tcp() {
             let is = format!("{address} is the admin address too");
             at.problem_at(item, is, "another port: credentials and admin never share one");
         }

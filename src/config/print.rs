@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_the_same_configuration() {
-        let text = "[listen]\ncredentials = [\"[::1]:1\"]\nhosts = [\"a\"]\n[auth]\ntoken_file = \"/t \\\"x\\\"\"\n\
+        let text = "[listen]\ncredentials = [\"[::1]:1\", \"unix:/run/k.sock\"]\nhosts = [\"a\"]\n[auth]\ntoken_file = \"/t \\\"x\\\"\"\n\
                     [startup]\ndeadline = \"90s\"\n[refresh]\njitter = 0\n[[role]]\nname = \"a\"\nprofile = \"p\"\n\
                     sources = [\"env\", \"imds\"]\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\nregion = \"r1\"\n\
                     session_name = \"keyfob-a\"\nduration = \"1h\"\nexpect = { account = \"111122223333\" }\n\

@@ -16,7 +16,7 @@ pub fn config(aws: &str, folder: &Path) -> Config {
     let vars = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", aws.to_owned()), ("BOTO_CONFIG", boto)];
     let vars = Vars(vars.map(|(name, value)| (name.to_owned(), value)).into());
     Config {
-        listen: Listen { credentials: vec![free], admin: Some(free), ..Listen::default() },
+        listen: Listen { credentials: vec![free.into()], admin: Some(free), ..Listen::default() },
         auth: Auth {
             token_file: Some(folder.join("token")),
             token_mode: 0o400,

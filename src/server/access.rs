@@ -54,11 +54,12 @@ impl Asked<'_> {
     }
 }
 
-/// Looks at everything but the token, in the order of contract 3.
+/// Looks at everything but the token, in the order of contract 3. On a Unix socket (`hosts` is `None`) no name can mislead
+/// anybody: `Host` says nothing there.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub(super) fn admit<'a>(head: &'a Parts, hosts: &[String]) -> Result<Asked<'a>, Refusal> {
+pub(super) fn admit<'a>(head: &'a Parts, hosts: Option<&[String]>) -> Result<Asked<'a>, Refusal> {
     if head.headers.len() > MOST_FIELDS {
         return Err(Refusal::too_large());
     }
@@ -66,11 +67,8 @@ pub(super) fn admit<'a>(head: &'a Parts, hosts: &[String]) -> Result<Asked<'a>, 
     if head.uri.scheme().is_some() || head.uri.authority().is_some() {
         return Err(Refusal::host("the request names a server in its first line, as a proxy's would"));
     }
-    match (seen.host, seen.hosts) {
-        (None, _) => return Err(Refusal::host("the request has no Host")),
-        (_, 2..) => return Err(Refusal::host("the request has more than one Host")),
-        (Some(value), _) if value.to_str().is_ok_and(|value| host::ours(value, hosts)) => {}
-        _ => return Err(Refusal::host("Host is no loopback or link-local address")),
+    if let Some(hosts) = hosts {
+        seen.names_us(hosts)?;
     }
     if let Some(name) = seen.between {
         return Err(Refusal::forwarded(name));
@@ -98,6 +96,15 @@ impl<'a> Seen<'a> {
             seen.note(name, value);
         }
         seen
+    }
+
+    fn names_us(&self, hosts: &[String]) -> Result<(), Refusal> {
+        match (self.host, self.hosts) {
+            (None, _) => Err(Refusal::host("the request has no Host")),
+            (_, 2..) => Err(Refusal::host("the request has more than one Host")),
+            (Some(value), _) if value.to_str().is_ok_and(|value| host::ours(value, hosts)) => Ok(()),
+            _ => Err(Refusal::host("Host is no loopback or link-local address")),
+        }
     }
 
     fn note(&mut self, name: &HeaderName, value: &'a HeaderValue) {
@@ -149,7 +156,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        match admit(&head, &[]) {
+        match admit(&head, Some(&[])) {
             Ok(_) => 200,
             Err(refusal) => refusal.status.as_u16(),
         }
@@ -200,7 +207,7 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let (head, ()) = request.body(()).unwrap().into_parts();
-            let asked = admit(&head, &[]).unwrap();
+            let asked = admit(&head, Some(&[])).unwrap();
             asked.token().map(<[u8]>::to_vec).map_err(|refusal| refusal.label)
         };
         assert_eq!(label(&[("authorization", "abc")]), Ok(b"abc".to_vec()));

@@ -25,6 +25,8 @@ use crate::roster::{Entry, Roster};
 pub(super) struct Endpoint {
     shared: Arc<Shared>,
     peer: Option<Arc<Peer>>,
+    /// Whether it came through a Unix socket.
+    on_socket: bool,
 }
 
 type Answer = Result<Reply, Infallible>;
@@ -47,14 +49,20 @@ impl Service<Request<Incoming>> for Endpoint {
 impl Endpoint {
     /// Answers one peer, which is named where somebody looks at that, from what is shared.
     pub(super) fn new(shared: Arc<Shared>, peer: Option<Arc<Peer>>) -> Self {
-        Self { shared, peer }
+        Self { shared, peer, on_socket: false }
+    }
+
+    /// The same on a Unix socket.
+    pub(super) fn on_socket(shared: Arc<Shared>, peer: Option<Arc<Peer>>) -> Self {
+        Self { shared, peer, on_socket: true }
     }
 
     /// The answer, unless it has to wait for a first walk.
     fn answer(&self, head: &Parts, begun: Instant) -> Result<Reply, Later> {
         let (shared, peer) = (&self.shared, self.peer.as_ref());
         let roster = shared.roster.load();
-        let entry = match find(shared, &roster, head) {
+        let hosts = (!self.on_socket).then_some(shared.hosts.as_slice());
+        let entry = match find(shared, &roster, head, hosts) {
             Ok(entry) => entry,
             Err(refusal) => {
                 let facts = Facts { refused: refusal.label, peer, ..Facts::default() };
@@ -116,8 +124,13 @@ fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, c
 }
 
 /// The role that is asked for, by someone who may: every refusal in the order of contract 3.
-fn find<'a>(shared: &Shared, roster: &'a Roster, head: &Parts) -> Result<&'a Entry, Refusal> {
-    let asked = access::admit(head, &shared.hosts)?;
+fn find<'a>(
+    shared: &Shared,
+    roster: &'a Roster,
+    head: &Parts,
+    hosts: Option<&[String]>,
+) -> Result<&'a Entry, Refusal> {
+    let asked = access::admit(head, hosts)?;
     let doors = shared.access.doors();
     let bearer = doors.bearer(asked.token()?).ok_or_else(Refusal::token_wrong)?;
     if asked.ourselves {

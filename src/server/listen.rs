@@ -1,9 +1,9 @@
-//! Binds addresses, accepts connections up to a limit, and ends them gracefully.
+//! Accepts connections up to a limit, and ends them gracefully.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +13,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
-use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::bind::{Bound, Listener, SocketFile};
 use super::peer;
 use super::pulse::{Felt, Pulse};
 use super::reply::Reply;
 use super::{Shared, admin, container};
-use crate::config::Listen;
 use crate::event::{Event, Observe, Observers};
 use crate::report::Peer;
 use crate::shutdown::Shutdown;
@@ -34,118 +33,30 @@ const MOST_CONNECTIONS: usize = 512;
 const MOST_ADMIN_CONNECTIONS: usize = 64;
 /// Turned-away clients that are told why at one time; more are just closed.
 const MOST_EXPLAINED: usize = 64;
-const BACKLOG: u32 = 1024;
 /// Largest head of a request, in bytes (contract 3).
 const LARGEST_HEAD: usize = 16 * 1024;
+/// For whoever has connected and not asked yet when the agent ends: SDKs do not ask a second time.
+const FIRST_WORD: Duration = Duration::from_millis(500);
 /// Until accepting is tried again when the process has run out of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
-
-/// An address that cannot be listened on.
-#[derive(Debug)]
-pub struct BindError {
-    /// Which.
-    pub address: SocketAddr,
-    /// What the system said.
-    pub error: io::Error,
-    /// Who has it, when that can be told.
-    pub owner: Option<Owner>,
-}
-
-/// A process that listens on an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// Its number.
-    pub pid: u32,
-    /// Its name.
-    pub name: String,
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, error, owner } = self;
-        match (error.kind(), owner) {
-            (io::ErrorKind::AddrInUse, Some(Owner { pid, name })) => {
-                write!(f, "{address} is taken by process {pid} ({name})")
-            }
-            (io::ErrorKind::AddrInUse, None) => write!(f, "{address} is taken by another process"),
-            _ => write!(f, "cannot listen on {address}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for BindError {}
-
-/// Addresses that are bound and not served yet.
-#[derive(Debug)]
-pub struct Bound {
-    credentials: Vec<TcpListener>,
-    admin: Option<TcpListener>,
-    /// Bound credentials addresses, in the order of the configuration.
-    pub credentials_at: Vec<SocketAddr>,
-    /// Bound admin address.
-    pub admin_at: Option<SocketAddr>,
-}
-
-/// Binds every configured address; port 0 takes a free one.
-///
-/// # Errors
-/// The first address that cannot be bound.
-pub fn bind(listen: &Listen) -> Result<Bound, BindError> {
-    let mut bound =
-        Bound { credentials: Vec::new(), admin: None, credentials_at: Vec::new(), admin_at: None };
-    for address in &listen.credentials {
-        let (listener, at) = bind_one(*address, Some(listen.ttl))?;
-        bound.credentials.push(listener);
-        bound.credentials_at.push(at);
-    }
-    if let Some(address) = listen.admin {
-        let (listener, at) = bind_one(address, None)?;
-        (bound.admin, bound.admin_at) = (Some(listener), Some(at));
-    }
-    Ok(bound)
-}
-
-fn bind_one(address: SocketAddr, ttl: Option<u32>) -> Result<(TcpListener, SocketAddr), BindError> {
-    let tried = open(address, ttl).and_then(|listener| {
-        let at = listener.local_addr()?;
-        Ok((listener, at))
-    });
-    tried.map_err(|error| {
-        let taken = error.kind() == io::ErrorKind::AddrInUse;
-        let owner = if taken { peer::listener(address) } else { None };
-        BindError { address, error, owner }
-    })
-}
-
-fn open(address: SocketAddr, ttl: Option<u32>) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restart must not wait for the connections of the agent before.
-    socket.set_reuseaddr(true)?;
-    // What follows is inherited by every connection, and set before listening so that the first packet has it too.
-    // Answers are small and whole: waiting for more to send with them only delays them.
-    socket.set_nodelay(true)?;
-    if let Some(ttl) = ttl.filter(|_| !address.ip().is_loopback()) {
-        let socket = SockRef::from(&socket);
-        if address.is_ipv6() {
-            socket.set_unicast_hops_v6(ttl)?;
-        }
-        if address.is_ipv4() || address.ip() == IpAddr::from([0_u16; 8]) {
-            socket.set_ttl_v4(ttl)?;
-        }
-    }
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
 
 impl Bound {
     /// Serves until `Shutdown.closing`; then requests in flight are finished and idle connections closed.
     pub fn serve(self, shared: &Arc<Shared>, shutdown: &Shutdown) {
         let door = Arc::new(Door::new(MOST_CONNECTIONS, shared, shutdown).looking());
         for listener in self.credentials {
-            let shared = Arc::clone(shared);
-            let answers = move |peer| container::Endpoint::new(Arc::clone(&shared), peer);
-            let accept = Arc::clone(&door).accept(listener, answers);
-            shutdown.spawn("credentials listener", shutdown.closing.clone(), accept);
+            let (shared, door) = (Arc::clone(shared), Arc::clone(&door));
+            let (name, stop) = ("credentials listener", shutdown.closing.clone());
+            match listener {
+                Listener::Tcp(listener) => {
+                    let answers = move |peer| container::Endpoint::new(Arc::clone(&shared), peer);
+                    shutdown.spawn(name, stop, door.accept(listener, answers));
+                }
+                Listener::Unix(socket) => {
+                    let answers = move |peer| container::Endpoint::on_socket(Arc::clone(&shared), peer);
+                    shutdown.spawn(name, stop, door.accept(socket, answers));
+                }
+            }
         }
         if let Some(listener) = self.admin {
             let door = Arc::new(Door::new(MOST_ADMIN_CONNECTIONS, shared, shutdown));
@@ -168,6 +79,58 @@ impl<S> Answers for S where
         + Send
         + 'static
 {
+}
+
+/// Where connections come from.
+trait Entrance: Send + Sync + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// What accepting one tells of its other end.
+    type Remote: Send;
+
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, Self::Remote)>> + Send;
+
+    /// Who is there, with the kernel's tables looked through beside the request.
+    fn meet(&self, looks: &Arc<Semaphore>, stream: &Self::Stream, remote: Self::Remote) -> Option<Arc<Peer>>;
+}
+
+impl Entrance for TcpListener {
+    type Stream = TcpStream;
+    type Remote = SocketAddr;
+
+    async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.accept().await
+    }
+
+    /// Begins to find out at once: afterwards they may be gone. One look at a time; whoever comes meanwhile is looked at
+    /// when it is needed.
+    fn meet(&self, looks: &Arc<Semaphore>, stream: &TcpStream, remote: SocketAddr) -> Option<Arc<Peer>> {
+        let peer = Arc::new(peer::of(remote, stream.local_addr().ok()?));
+        if peer.known().is_none()
+            && let Ok(place) = Arc::clone(looks).try_acquire_owned()
+        {
+            let peer = Arc::clone(&peer);
+            tokio::task::spawn_blocking(move || {
+                peer.process();
+                drop(place);
+            });
+        }
+        Some(peer)
+    }
+}
+
+impl Entrance for SocketFile {
+    type Stream = UnixStream;
+    type Remote = Arc<Path>;
+
+    async fn next(&self) -> io::Result<(UnixStream, Arc<Path>)> {
+        self.listener.accept().await.map(|(stream, _)| (stream, Arc::clone(&self.path)))
+    }
+
+    /// The kernel noted who connected.
+    fn meet(&self, _looks: &Arc<Semaphore>, stream: &UnixStream, at: Arc<Path>) -> Option<Arc<Peer>> {
+        let noted = stream.peer_cred().ok()?;
+        Some(Arc::new(Peer::on_socket(at, peer::noted(noted.pid(), noted.uid()))))
+    }
 }
 
 /// Lets connections in, up to a limit.
@@ -206,29 +169,30 @@ impl Door {
     }
 
     /// Lets in whoever comes; `answers` makes what answers to one of them.
-    async fn accept<S: Answers>(
+    async fn accept<E: Entrance, S: Answers>(
         self: Arc<Self>,
-        listener: TcpListener,
+        entrance: E,
         answers: impl Fn(Option<Arc<Peer>>) -> S,
     ) {
         loop {
-            match listener.accept().await {
-                Ok((stream, remote)) => self.admit(stream, remote, &answers),
+            match entrance.next().await {
+                Ok((stream, remote)) => self.admit(&entrance, stream, remote, &answers),
                 Err(error) if of_one_connection(&error) => {}
                 Err(_) => tokio::time::sleep(BREATH).await,
             }
         }
     }
 
-    fn admit<S: Answers>(
+    fn admit<E: Entrance, S: Answers>(
         self: &Arc<Self>,
-        stream: TcpStream,
-        remote: SocketAddr,
+        entrance: &E,
+        stream: E::Stream,
+        remote: E::Remote,
         answers: impl Fn(Option<Arc<Peer>>) -> S,
     ) {
         match Arc::clone(&self.room).try_acquire_owned() {
             Ok(place) => {
-                let peer = self.looks.as_ref().and_then(|looks| meet(looks, &stream, remote));
+                let peer = self.looks.as_ref().and_then(|looks| entrance.meet(looks, &stream, remote));
                 self.shutdown.spawn_short(Arc::clone(self).converse(stream, answers(peer), place));
             }
             Err(_) => self.turn_away(stream),
@@ -237,7 +201,7 @@ impl Door {
 
     async fn converse<S: Answers>(
         self: Arc<Self>,
-        stream: TcpStream,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         service: S,
         _place: OwnedSemaphorePermit,
     ) {
@@ -248,8 +212,14 @@ impl Door {
             biased;
             ended = connection.as_mut() => ended,
             () = self.shutdown.closing.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                let word = if pulse.is_new() { FIRST_WORD } else { Duration::ZERO };
+                match tokio::time::timeout(word, connection.as_mut()).await {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                }
             }
             () = pulse.stopped() => return,
         };
@@ -258,7 +228,7 @@ impl Door {
         }
     }
 
-    fn turn_away(&self, stream: TcpStream) {
+    fn turn_away(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         self.observers.observe(&Event::ConnectionRejected("limit"));
         if let Ok(place) = Arc::clone(&self.explained).try_acquire_owned() {
             self.shutdown.spawn_short(async move {
@@ -269,23 +239,7 @@ impl Door {
     }
 }
 
-/// Begins to find out who is there, beside the request: afterwards they may be gone. One look at a time; whoever comes
-/// meanwhile is looked at when it is needed.
-fn meet(looks: &Arc<Semaphore>, stream: &TcpStream, remote: SocketAddr) -> Option<Arc<Peer>> {
-    let peer = Arc::new(peer::of(remote, stream.local_addr().ok()?));
-    if peer.known().is_none()
-        && let Ok(place) = Arc::clone(looks).try_acquire_owned()
-    {
-        let peer = Arc::clone(&peer);
-        tokio::task::spawn_blocking(move || {
-            peer.process();
-            drop(place);
-        });
-    }
-    Some(peer)
-}
-
-async fn say_full(mut stream: TcpStream) -> io::Result<()> {
+async fn say_full(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     const BODY: &str = "{\"code\":\"CredentialsUnavailable\",\"message\":\"too many connections\",\
         \"Code\":\"CredentialsUnavailable\",\"Message\":\"too many connections\"}";
     let head = format!(
@@ -305,29 +259,4 @@ async fn say_full(mut stream: TcpStream) -> io::Result<()> {
 fn of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn socket(ip: &str) -> TcpListener {
-        open(SocketAddr::new(ip.parse().unwrap(), 0), Some(1)).unwrap()
-    }
-
-    #[tokio::test]
-    async fn answers_leave_other_listeners_than_loopback_with_the_ttl() {
-        let (near, all) = (socket("127.0.0.1"), socket("0.0.0.0"));
-        assert_ne!(SockRef::from(&near).ttl_v4().unwrap(), 1);
-        assert_eq!(SockRef::from(&all).ttl_v4().unwrap(), 1);
-        let client = TcpStream::connect(("127.0.0.1", all.local_addr().unwrap().port())).await.unwrap();
-        let (accepted, _) = all.accept().await.unwrap();
-        assert_eq!(SockRef::from(&accepted).ttl_v4().unwrap(), 1);
-        assert!(accepted.nodelay().unwrap());
-        drop(client);
-        match std::net::TcpListener::bind("[::1]:0") {
-            Ok(_) => assert_eq!(SockRef::from(&socket("::")).unicast_hops_v6().unwrap(), 1),
-            Err(error) => eprintln!("skipped: no IPv6 here: {error}"),
-        }
-    }
 }

@@ -5,10 +5,12 @@
 mod accept;
 mod access;
 mod admin;
+mod bind;
 mod container;
 pub mod explain;
 mod host;
 mod listen;
+mod passed;
 mod peer;
 mod pulse;
 mod reply;
@@ -33,7 +35,7 @@ use tokio::time::Instant;
 
 use crate::cause::Cause;
 use crate::clock::Clock;
-use crate::config::Problem;
+use crate::config::{Address, Problem};
 use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::event::{Event, Observe, Observers};
 use crate::report::{CacheUse, Peer, Served, TraceId};
@@ -41,7 +43,8 @@ use crate::roster::{Entry, Roster};
 use crate::telemetry::{Render, Shown};
 
 pub use access::Access;
-pub use listen::{BindError, Bound, Owner, bind};
+pub use bind::{BindError, Bound, Owner, bind};
+pub use passed::Passed;
 pub use token_file::TokenFiles;
 
 /// What both listeners share.
@@ -72,13 +75,21 @@ pub struct Shared {
 #[derive(Clone, Debug, Default)]
 pub struct About {
     /// Bound credentials addresses.
-    pub credentials: Vec<SocketAddr>,
+    pub credentials: Vec<Address>,
     /// Bound admin address.
     pub admin: Option<SocketAddr>,
     /// The main token's file.
     pub token_file: PathBuf,
     /// The admin token's file.
     pub admin_token_file: Option<PathBuf>,
+}
+
+impl About {
+    /// The first credentials address that SDKs can reach.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<SocketAddr> {
+        self.credentials.iter().find_map(Address::tcp)
+    }
 }
 
 impl fmt::Debug for Shared {

@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use tokio::time::Instant;
 
 use super::Owner;
@@ -21,6 +24,19 @@ pub(super) fn listener(address: SocketAddr) -> Option<Owner> {
     let sockets = sockets(address.port(), fits);
     let pid = holder(&sockets)?;
     Some(Owner { pid, name: short_name(pid).unwrap_or_default() })
+}
+
+/// Who listens at the other end of a Unix socket.
+pub(super) fn at_socket(socket: &impl AsFd) -> Option<Owner> {
+    let noted = getsockopt(socket, PeerCredentials).ok()?;
+    let pid = u32::try_from(noted.pid()).ok().filter(|pid| *pid != 0)?;
+    Some(Owner { pid, name: short_name(pid).unwrap_or_default() })
+}
+
+/// A process as the kernel noted it when it connected; one of another namespace has no number here.
+pub(super) fn noted(pid: Option<i32>, uid: u32) -> Process {
+    let pid = pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+    Process { pid, uid: Some(uid), exe: pid.and_then(program).map(Arc::from) }
 }
 
 /// Whoever opened a connection to us. Nobody is looked for when looking has cost too much lately.
@@ -70,7 +86,8 @@ impl Budget {
 }
 
 fn look(peer: &Peer) -> Process {
-    let (theirs, ours) = (canonical(peer.remote), canonical(peer.local));
+    let Some((remote, local)) = peer.addresses() else { return Process::default() };
+    let (theirs, ours) = (canonical(remote), canonical(local));
     // A socket that nobody holds any more has no number, and its user is not told either.
     let fits = |socket: &Socket| socket.local == theirs && socket.remote == ours && socket.inode != "0";
     let sockets = sockets(theirs.port(), fits);
@@ -101,7 +118,8 @@ impl Socket {
 
 /// The sockets of that port which fit.
 fn sockets(port: u16, fits: impl Fn(&Socket) -> bool) -> Vec<Socket> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    // Of this process: /proc/net itself is not there where systemd shows processes only.
+    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
     let read = tables.iter().filter_map(|table| fs::read_to_string(table).ok());
     // There may be thousands: only those that can fit are taken apart.
     let port = format!(":{port:04X} ");

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 /// For a whole head, and between requests (contract 3); also for a client to read its answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// In place of a time before the first request.
+const NEW: u64 = 0;
 /// In place of a time while a request is being answered.
 const BUSY: u64 = u64::MAX;
 
@@ -25,7 +27,12 @@ pub(super) struct Pulse {
 impl Pulse {
     /// Of a connection opened at `now`.
     pub(super) fn new(now: Instant) -> Self {
-        Self { opened: now, last: AtomicU64::new(0) }
+        Self { opened: now, last: AtomicU64::new(NEW) }
+    }
+
+    /// Whether nothing was asked yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.last.load(Ordering::Relaxed) == NEW
     }
 
     fn begin(&self) {
@@ -34,7 +41,7 @@ impl Pulse {
 
     fn end(&self, now: Instant) {
         let since = u64::try_from((now - self.opened).as_millis()).unwrap_or(BUSY - 1);
-        self.last.store(since, Ordering::Relaxed);
+        self.last.store(since.max(NEW + 1), Ordering::Relaxed);
     }
 
     /// When it will have stopped unless something happens; `None` while a request is being answered.

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::status::{Explanation, RoleStatus, State, Status};
-use super::{About, Shared, TokenFiles, bind};
+use super::{About, Passed, Shared, TokenFiles, bind};
 use crate::cause;
 use crate::chain::Chain;
 use crate::clock::Clock;
@@ -135,7 +135,7 @@ impl Stage {
     fn new(roles: Vec<(Role, Script)>) -> Self {
         Self::listening(
             roles,
-            &Listen { credentials: vec![near()], admin: Some(near()), ..Listen::default() },
+            &Listen { credentials: vec![near().into()], admin: Some(near()), ..Listen::default() },
         )
     }
 
@@ -151,9 +151,9 @@ impl Stage {
         let files = TokenFiles::open(&auth, &plain, true, &Env::default(), observers.clone()).unwrap();
         let entries = roles.into_iter().map(|(role, script)| keep(role, script, &shutdown));
         let roster = Arc::new(ArcSwap::from_pointee(Roster::new(entries)));
-        let bound = bind(listen).unwrap();
-        let (at, admin_at) = (bound.credentials_at[0], bound.admin_at.unwrap());
-        let about = About { credentials: vec![at], admin: Some(admin_at), ..About::default() };
+        let bound = bind(listen, Passed::default()).unwrap();
+        let (at, admin_at) = (bound.credentials_at[0].tcp().unwrap(), bound.admin_at.unwrap());
+        let about = About { credentials: vec![at.into()], admin: Some(admin_at), ..About::default() };
         let shared = Arc::new(Shared {
             roster,
             access: files.access(),
@@ -459,8 +459,9 @@ async fn the_513th_connection_is_told_that_it_is_one_too_many() {
 async fn a_taken_port_names_the_address_and_its_owner() {
     let taken = std::net::TcpListener::bind(near()).unwrap();
     let at = taken.local_addr().unwrap();
-    let error = bind(&Listen { credentials: vec![at], ..Listen::default() }).unwrap_err();
-    assert_eq!(error.address, at);
+    let error =
+        bind(&Listen { credentials: vec![at.into()], ..Listen::default() }, Passed::default()).unwrap_err();
+    assert_eq!(error.address, at.into());
     assert_eq!(error.owner.as_ref().map(|owner| owner.pid), Some(std::process::id()), "{error}");
     assert!(error.to_string().starts_with(&format!("{at} is taken by process")), "{error}");
 }
@@ -557,7 +558,7 @@ async fn status_and_explain_tell_all_but_secrets() {
 #[tokio::test]
 async fn status_needs_the_admin_token_where_admin_is_not_loopback() {
     let everywhere = SocketAddr::from(([0, 0, 0, 0], 0));
-    let listen = Listen { credentials: vec![near()], admin: Some(everywhere), ..Listen::default() };
+    let listen = Listen { credentials: vec![near().into()], admin: Some(everywhere), ..Listen::default() };
     let mut stage = Stage::listening(vec![(role("default"), good())], &listen);
     stage.admin_at.set_ip([127, 0, 0, 1].into());
     for path in ["/status", "/v1/explain/default"] {

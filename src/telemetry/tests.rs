@@ -282,7 +282,11 @@ fn listening_names_addresses_and_token_file_in_json() {
         let [one, two, admin] =
             ["127.0.0.1:5397", "[::1]:5397", "127.0.0.1:5398"].map(|at| at.parse::<SocketAddr>().unwrap());
         let token_file = Path::new("/run/keyfob/token");
-        logs.observe(&Event::Listening { credentials: &[one, two], admin: Some(admin), token_file });
+        logs.observe(&Event::Listening {
+            credentials: &[one.into(), two.into()],
+            admin: Some(admin),
+            token_file,
+        });
         let line: serde_json::Value = serde_json::from_str(&paper.take()).unwrap();
         assert_eq!(line["credentials_address"], "127.0.0.1:5397,[::1]:5397");
         assert_eq!(line["admin_address"], "127.0.0.1:5398");

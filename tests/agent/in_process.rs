@@ -7,7 +7,7 @@ use keyfob::agent::{self, Control, Ended, Options};
 use keyfob::clock::Clock;
 use keyfob::config::Config;
 use keyfob::config::env::Env;
-use keyfob::server::About;
+use keyfob::server::{About, Passed};
 use keyfob::telemetry;
 
 use super::*;
@@ -29,6 +29,7 @@ fn start(env: &[(String, String)]) -> (About, Control, thread::JoinHandle<Ended>
             let agent = agent::start(Options {
                 telemetry: telemetry::build(&config.telemetry, &env, clock.clone()),
                 config,
+                passed: Passed::default(),
                 watch: None,
                 reread: Arc::new(move || Ok(same.clone())),
                 env,

@@ -135,7 +135,7 @@ fn an_application_is_told_what_every_other_wiring_tells() {
     let Some(charts) = Charts::ready() else { return };
     let (objects, pod) = example(&charts, "");
     let config = config(&objects);
-    let address = config.listen.credentials[0];
+    let address = &config.listen.credentials[0];
     let endpoint = format!("http://{address}/v1/credentials/{}", config.roles[0].name);
     let token = config.auth.token_file.unwrap();
     let wiring = Wiring::new(&endpoint, token.to_str().unwrap(), Some("eu-central-1"), &Nobody);

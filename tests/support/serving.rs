@@ -12,7 +12,7 @@ use super::running::Running;
 
 const START: Duration = Duration::from_secs(20);
 
-/// Where the agent listens and where its token is.
+/// Where the agent listens, first of all, and where its token is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
     pub credentials: SocketAddr,
@@ -110,7 +110,7 @@ pub fn parse_bound(line: &str) -> Option<Bound> {
     };
     let text = |name: &str| fields.get(name)?.as_str();
     Some(Bound {
-        credentials: text("credentials_address")?.parse().ok()?,
+        credentials: text("credentials_address")?.split(',').next()?.parse().ok()?,
         admin: text("admin_address")?.parse().ok()?,
         token_file: text("token_file")?.into(),
     })

@@ -22,10 +22,14 @@ fn config(text: &str) -> Config {
     parse(text, Path::new("k.toml")).unwrap_or_else(|wrong| panic!("{text}: {wrong:#?}"))
 }
 
-const ADDRESS: &str = "wanted an IP address with a port, such as \"127.0.0.1:5397\" or \"[::1]:5397\"";
+const ADDRESS: &str = "wanted an IP address with a port, such as \"127.0.0.1:5397\" or \"[::1]:5397\", or a Unix socket, \
+                       such as \"unix:/run/keyfob/keyfob.sock\"";
+const ADMIN: &str =
+    "wanted an IP address with a port, such as \"127.0.0.1:5398\" or \"[::1]:5398\", or \"off\"";
 /// What several rows want.
-const WANTS: [(&str, &str); 6] = [
+const WANTS: [(&str, &str); 7] = [
     ("{ADDRESS}", ADDRESS),
+    ("{ADMIN}", ADMIN),
     ("{PATH}", PATH),
     ("{PAUSE}", PAUSE),
     ("{LIMIT}", LIMIT),
@@ -73,9 +77,9 @@ const LISTEN: &[(&str, &str, &str)] = &[
     ("credentials = [\"[::1]:5397\", 5397]", "credentials[1]", "5397; {ADDRESS}"),
     ("credentials = [\"127.0.0.1:70000\"]", "credentials[0]", "\"127.0.0.1:70000\"; {ADDRESS}"),
     (
-        "credentials = [\"unix:/run/k.sock\"]",
+        "credentials = [\"unix:k.sock\"]",
         "credentials[0]",
-        "\"unix:/run/k.sock\"; wanted an IP address: Unix sockets are not built yet",
+        "\"unix:k.sock\"; wanted the absolute path of a socket after \"unix:\", such as \"unix:/run/keyfob/keyfob.sock\"",
     ),
     (
         "credentials = [\"0.0.0.0:5397\"]",
@@ -93,8 +97,8 @@ const LISTEN: &[(&str, &str, &str)] = &[
         "127.0.0.1:5398 is the admin address too; wanted another port: credentials and admin never share one",
     ),
     ("credentials = []", "credentials", "an empty list; wanted at least one address"),
-    ("admin = \"on\"", "admin", "\"on\"; {ADDRESS}, or \"off\""),
-    ("admin = false", "admin", "false; {ADDRESS}, or \"off\""),
+    ("admin = \"on\"", "admin", "\"on\"; {ADMIN}"),
+    ("admin = false", "admin", "false; {ADMIN}"),
     ("expose = \"yes\"", "expose", "\"yes\"; wanted true or false"),
     (
         "hosts = [\"http://agent\"]",

@@ -36,7 +36,8 @@ impl Prints {
 
     /// Of a process that is not known the address counts; not the port, which each connection has of its own.
     pub(super) fn key(&self, process: &Process, peer: &Peer, what: What) -> Key {
-        let address = process.pid.is_none().then(|| peer.remote.ip());
+        let address = if process.pid.is_none() { peer.addresses() } else { None };
+        let address = address.map(|(remote, _)| remote.ip());
         Key(self.0.hash_one((process.pid, process.uid, address, what)))
     }
 }

@@ -99,7 +99,7 @@ impl Record {
                 CacheUse::Stale => "stale",
             }),
             trace_id: served.failure.and_then(|(_, trace)| Some(trace?.to_string())),
-            peer_address: peer.remote.to_string(),
+            peer_address: peer.to_string(),
             peer_pid: None,
             peer_uid: None,
             peer_exe: None,
