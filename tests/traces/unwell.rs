@@ -133,13 +133,26 @@ fn variables_that_cannot_be_used_are_told_and_nothing_else_comes_of_them() {
     sink.until(|posts| !posts.is_empty());
     assert_eq!(agent.credentials("/v1/credentials/good").status, 200);
     for (name, value) in broken {
-        let said = |line: &str| {
-            let line: Value = serde_json::from_str(line).ok()?;
-            let problem = line["problem"].as_str()?.to_owned();
-            (line["level"] == "WARN" && problem.starts_with(name)).then_some(problem)
-        };
-        let problem =
-            agent.process.stderr.find(SOON, said).unwrap_or_else(|| panic!("{name}: {}", agent.log()));
-        assert!(problem.contains(&format!("{value:?}; wanted ")), "{problem}");
+        left_aside(&agent, name, value);
     }
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_used_is_told_though_traces_are_off() {
+    let (scene, value) = (Scene::new(), "collector:4318");
+    let agent = scene.serve(value, &[]);
+    left_aside(&agent, "OTEL_EXPORTER_OTLP_ENDPOINT", value);
+    assert!(agent.process.stderr.says(SOON, "traces are off"), "{}", agent.log());
+}
+
+/// The log says of a variable what stands there and what was wanted.
+#[track_caller]
+fn left_aside(agent: &Serving, name: &str, value: &str) {
+    let said = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let problem = line["problem"].as_str()?.to_owned();
+        (line["level"] == "WARN" && problem.starts_with(name)).then_some(problem)
+    };
+    let problem = agent.process.stderr.find(SOON, said).unwrap_or_else(|| panic!("{name}: {}", agent.log()));
+    assert!(problem.contains(&format!("{value:?}; wanted ")), "{problem}");
 }

@@ -57,6 +57,10 @@ pub struct Traces {
 #[must_use]
 pub fn build(env: &Env, clock: Clock, tally: Tally) -> Option<(Arc<Traces>, Exporter)> {
     let (settings, findings) = Settings::read(env);
+    // First of all: an endpoint that cannot be used is why traces are off.
+    for problem in findings.problems {
+        warn!(target: LOG, problem = problem.to_string(), "a telemetry variable is left aside");
+    }
     let target = match settings.way {
         Way::Off(why) => {
             // To nobody who has not thought of it.
@@ -73,9 +77,6 @@ pub fn build(env: &Env, clock: Clock, tally: Tally) -> Option<(Arc<Traces>, Expo
             Target::Collector(Box::new(Sender::new(collector, settings.resource, clock.clone(), env)))
         }
     };
-    for problem in findings.problems {
-        warn!(target: LOG, problem = problem.to_string(), "a telemetry variable is left aside");
-    }
     let queue = Arc::new(Queue::new(settings.pace));
     let choice = Mutex::new(Choice::new(settings.sampler));
     let exporter = Exporter::new(Arc::clone(&queue), target, tally.clone());
