@@ -13,7 +13,7 @@ use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::failure::{Failure, FailureKind};
 use crate::file::{Kind, Stamp};
 
-pub use peer::{Peer, Process};
+pub use peer::{Note, Peer, Process};
 pub use standing::{CacheUse, Served, Standing, Verdict};
 pub use trace::{SpanId, TraceId, Traceparent};
 

@@ -1,16 +1,21 @@
 //! Who is at the other end of a connection, found out at most once.
 
+use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The other end of a connection.
 pub struct Peer {
     ends: Ends,
     look: fn(&Peer) -> Process,
     process: OnceLock<Process>,
+    note: Mutex<Note>,
 }
+
+/// What an observer remembers of a connection while it lasts, so that the same again need not be looked up.
+pub type Note = Option<Box<dyn Any + Send>>;
 
 /// What a connection goes through.
 #[derive(Clone, Debug)]
@@ -38,20 +43,28 @@ impl Peer {
     /// A peer that `look` can find out about.
     #[must_use]
     pub fn new(remote: SocketAddr, local: SocketAddr, look: fn(&Self) -> Process) -> Self {
-        Self { ends: Ends::Tcp { remote, local }, look, process: OnceLock::new() }
+        Self::with(Ends::Tcp { remote, local }, look, OnceLock::new())
     }
 
     /// A peer of which only the address will ever be known.
     #[must_use]
     pub fn nobody(remote: SocketAddr, local: SocketAddr) -> Self {
-        let process = OnceLock::from(Process::default());
-        Self { ends: Ends::Tcp { remote, local }, look: |_| Process::default(), process }
+        Self::with(Ends::Tcp { remote, local }, |_| Process::default(), Process::default().into())
     }
 
     /// A peer on a Unix socket, of whom the kernel has told.
     #[must_use]
     pub fn on_socket(at: Arc<Path>, process: Process) -> Self {
-        Self { ends: Ends::Unix(at), look: |_| Process::default(), process: process.into() }
+        Self::with(Ends::Unix(at), |_| Process::default(), process.into())
+    }
+
+    fn with(ends: Ends, look: fn(&Self) -> Process, process: OnceLock<Process>) -> Self {
+        Self { ends, look, process, note: Mutex::new(None) }
+    }
+
+    /// What is remembered of it. Its requests come one after the other: nobody waits here.
+    pub fn note(&self) -> MutexGuard<'_, Note> {
+        self.note.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its address and ours, where it has one.

@@ -1,8 +1,11 @@
-//! Finds out from the kernel's tables which process is at the other end of a connection, or listens on an address.
+//! Finds out from the kernel which process is at the other end of a connection, or listens on an address.
+
+mod diag;
 
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +15,7 @@ use tokio::time::Instant;
 
 use super::Owner;
 use crate::report::{Peer, Process};
+use diag::Held;
 
 /// Who listens on an address, or on all addresses with that port.
 pub(super) fn listener(address: SocketAddr) -> Option<Owner> {
@@ -21,8 +25,9 @@ pub(super) fn listener(address: SocketAddr) -> Option<Owner> {
         let same = ip == ours || ip.is_unspecified() || ours.is_unspecified();
         socket.state == LISTEN && socket.local.port() == address.port() && same
     };
-    let sockets = sockets(address.port(), fits);
-    let pid = holder(&sockets)?;
+    let found = sockets(address.port(), fits);
+    let inodes: Vec<u32> = found.iter().map(|socket| socket.inode).collect();
+    let pid = holder(&inodes)?;
     Some(Owner { pid, name: short_name(pid).unwrap_or_default() })
 }
 
@@ -88,12 +93,19 @@ impl Budget {
 fn look(peer: &Peer) -> Process {
     let Some((remote, local)) = peer.addresses() else { return Process::default() };
     let (theirs, ours) = (canonical(remote), canonical(local));
+    // A sandbox may keep that question from us, but not the table.
+    let Some(held) = diag::connection(theirs, ours).unwrap_or_else(|_| in_table(theirs, ours)) else {
+        return Process::default();
+    };
+    let pid = holder(&[held.inode]);
+    Process { pid, uid: Some(held.uid), exe: pid.and_then(program).map(Arc::from) }
+}
+
+fn in_table(near: SocketAddr, far: SocketAddr) -> Option<Held> {
     // A socket that nobody holds any more has no number, and its user is not told either.
-    let fits = |socket: &Socket| socket.local == theirs && socket.remote == ours && socket.inode != "0";
-    let sockets = sockets(theirs.port(), fits);
-    let uid = sockets.first().map(|socket| socket.uid);
-    let pid = holder(&sockets);
-    Process { pid, uid, exe: pid.and_then(program).map(Arc::from) }
+    let fits = |socket: &Socket| socket.local == near && socket.remote == far && socket.inode != 0;
+    let found = sockets(near.port(), fits);
+    found.first().map(|socket| Held { uid: socket.uid, inode: socket.inode })
 }
 
 /// A line of the kernel's table of sockets.
@@ -103,7 +115,7 @@ struct Socket {
     remote: SocketAddr,
     state: String,
     uid: u32,
-    inode: String,
+    inode: u32,
 }
 
 impl Socket {
@@ -111,7 +123,7 @@ impl Socket {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         let field = |at: usize| fields.get(at).copied();
         let (local, remote) = (address(field(1)?)?, address(field(2)?)?);
-        let (state, inode) = (field(3)?.to_owned(), field(9)?.to_owned());
+        let (state, inode) = (field(3)?.to_owned(), field(9)?.parse().ok()?);
         Some(Self { local, remote, state, uid: field(7)?.parse().ok()?, inode })
     }
 }
@@ -160,16 +172,23 @@ fn ip_of(hex: &str) -> Option<IpAddr> {
 }
 
 /// The first process that holds one of these sockets, among those that we may look into.
-fn holder(sockets: &[Socket]) -> Option<u32> {
-    if sockets.is_empty() {
+fn holder(inodes: &[u32]) -> Option<u32> {
+    /// Who it was last time: a client opens more than one connection.
+    static LATELY: AtomicU32 = AtomicU32::new(0);
+    if inodes.is_empty() {
         return None;
     }
-    let links: Vec<String> = sockets.iter().map(|socket| format!("socket:[{}]", socket.inode)).collect();
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    // The youngest first: whoever was started for one request is gone soon.
-    let pids: Vec<u32> = pids.collect();
-    pids.into_iter().rev().find(|pid| holds(*pid, &links))
+    let links: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
+    let lately = Some(LATELY.load(Ordering::Relaxed)).filter(|pid| *pid != 0);
+    let found = lately.filter(|pid| holds(*pid, &links)).or_else(|| {
+        let processes = fs::read_dir("/proc").ok()?.flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        // The youngest first: whoever was started for one request is gone soon.
+        let pids: Vec<u32> = pids.collect();
+        pids.into_iter().rev().find(|pid| holds(*pid, &links))
+    });
+    LATELY.store(found.unwrap_or_default(), Ordering::Relaxed);
+    found
 }
 
 fn holds(pid: u32, links: &[String]) -> bool {
@@ -234,6 +253,11 @@ mod tests {
             assert_eq!((process.pid, process.uid), (Some(std::process::id()), Some(uid)), "{at} {to}");
             assert_eq!(process.exe.as_deref(), Some(exe.as_str()));
             assert_eq!(peer.known(), Some(process));
+            let (remote, local) = peer.addresses().unwrap();
+            let (theirs, ours) = (canonical(remote), canonical(local));
+            let asked = diag::connection(theirs, ours);
+            assert_eq!(asked, Ok(in_table(theirs, ours)), "{at} {to}: both ways of asking");
+            assert_eq!(diag::connection(ours, SocketAddr::new(theirs.ip(), 1)), Ok(None), "somebody listens");
         }
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tracing::warn;
 
@@ -16,10 +16,11 @@ use super::logs::{AUDIT, losses};
 use super::queue::{Item, Queue};
 use crate::clock::Clock;
 use crate::config::{self, Problem};
+use crate::credentials::RoleName;
 use crate::event::{Event, Observe};
 use crate::report::{Peer, Process, Served};
 use crate::shutdown::Stage;
-use book::{Book, Prints, What};
+use book::{Book, Prints, Tally, What};
 use file::File;
 use record::Record;
 
@@ -107,14 +108,19 @@ impl Audit {
     }
 
     fn asked(&self, served: &Served<'_>, peer: &Arc<Peer>) {
-        let (now, what) = (self.clock.now(), self.prints.what(served));
+        let now = self.clock.now();
+        if Last::repeats(peer, served, now) {
+            return;
+        }
+        let what = self.prints.what(served);
         let known = peer.known();
         // Faster than anybody could be looked for: told apart by address alone.
         let hurried = known.is_none() && self.queue.waiting() > CROWD;
         let record = || Record::new(served, peer, now);
         let work = if let Some(process) = known.or_else(|| hurried.then_some(&NOBODY)) {
             let (key, mut book) = (self.prints.key(process, peer, what), lock(&self.book));
-            if book.repeats(key, now) {
+            if let Some(tally) = book.repeats(key, now) {
+                *peer.note() = Some(Box::new(Last::new(served, tally)));
                 return;
             }
             // Entered here, so that what comes next is a repeat already.
@@ -125,6 +131,45 @@ impl Audit {
         if !self.queue.push(work) {
             losses::AUDIT.add(1);
         }
+    }
+}
+
+/// What a connection's last request was entered as: most ask for the same thing again, and that is seen without a look
+/// into the book.
+struct Last {
+    role: Option<RoleName>,
+    key: Option<String>,
+    status: u16,
+    refused: &'static str,
+    cause: Option<&'static str>,
+    tally: Arc<Tally>,
+}
+
+impl Last {
+    fn new(served: &Served<'_>, tally: Arc<Tally>) -> Self {
+        Self {
+            role: served.role.clone(),
+            key: served.credentials.map(|credentials| credentials.access_key_id.clone()),
+            status: served.status,
+            refused: served.refused,
+            cause: served.failure.map(|(cause, _)| cause.code),
+            tally,
+        }
+    }
+
+    /// Whether the same was entered of this connection not long ago; then it is counted there.
+    fn repeats(peer: &Peer, served: &Served<'_>, now: SystemTime) -> bool {
+        let note = peer.note();
+        let last = note.as_ref().and_then(|note| note.downcast_ref::<Self>());
+        last.is_some_and(|last| last.is(served) && last.tally.repeats(now))
+    }
+
+    fn is(&self, served: &Served<'_>) -> bool {
+        self.key.as_deref() == served.credentials.map(|credentials| credentials.access_key_id.as_str())
+            && self.role == served.role
+            && self.status == served.status
+            && self.refused == served.refused
+            && self.cause == served.failure.map(|(cause, _)| cause.code)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::record::Record;
@@ -52,21 +54,59 @@ pub(super) struct Book {
 #[derive(Debug)]
 struct Seen {
     record: Record,
-    written: SystemTime,
-    last: SystemTime,
-    repeats: u64,
+    tally: Arc<Tally>,
 }
 
 impl Seen {
-    /// Whether it is too long ago to be repeated. A clock that was set back is no reason to be silent for longer.
-    fn is_old(&self, now: SystemTime) -> bool {
-        now.duration_since(self.written).is_ok_and(|age| age >= WINDOW) || now < self.written
-    }
-
     /// What is still to be said of it: the last repeat, standing for those before it.
     fn rest(self) -> Option<Record> {
-        let before = self.repeats.checked_sub(1)?;
-        Some(self.record.repeated(before, self.last))
+        let before = self.tally.close().checked_sub(1)?;
+        Some(self.record.repeated(before, self.tally.last()))
+    }
+}
+
+/// How often something came again since it was written down. Whoever holds it counts without the book.
+#[derive(Debug)]
+pub(super) struct Tally {
+    written: SystemTime,
+    /// Nanoseconds from then to the last repeat.
+    last: AtomicU64,
+    repeats: AtomicU64,
+}
+
+impl Tally {
+    /// Instead of a count, when it has been told and the next is none of these.
+    const CLOSED: u64 = u64::MAX;
+
+    fn new(written: SystemTime) -> Self {
+        Self { written, last: AtomicU64::new(0), repeats: AtomicU64::new(0) }
+    }
+
+    /// Counts one more, unless what was written is too old to be repeated. A clock that was set back is no reason to be
+    /// silent for longer.
+    pub(super) fn repeats(&self, now: SystemTime) -> bool {
+        let Some(age) = now.duration_since(self.written).ok().filter(|age| *age < WINDOW) else {
+            return false;
+        };
+        let open = |count| (count != Self::CLOSED).then_some(count + 1);
+        let counted = self.repeats.fetch_update(Ordering::Relaxed, Ordering::Relaxed, open).is_ok();
+        if counted {
+            self.last.store(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+        counted
+    }
+
+    fn is_old(&self, now: SystemTime) -> bool {
+        now.duration_since(self.written).map_or(true, |age| age >= WINDOW)
+    }
+
+    fn last(&self) -> SystemTime {
+        self.written + Duration::from_nanos(self.last.load(Ordering::Relaxed))
+    }
+
+    /// The count, which is told now: nothing is added to it any more.
+    fn close(&self) -> u64 {
+        self.repeats.swap(Self::CLOSED, Ordering::Relaxed)
     }
 }
 
@@ -75,24 +115,22 @@ impl Book {
         Self { seen: HashMap::new(), swept: now }
     }
 
-    /// Whether the same was written not long ago; then it is counted.
-    pub(super) fn repeats(&mut self, key: Key, now: SystemTime) -> bool {
-        let Some(seen) = self.seen.get_mut(&key).filter(|seen| !seen.is_old(now)) else { return false };
-        seen.repeats += 1;
-        seen.last = now;
-        true
+    /// Where the same was written not long ago; then it is counted there.
+    pub(super) fn repeats(&self, key: Key, now: SystemTime) -> Option<Arc<Tally>> {
+        let seen = self.seen.get(&key).filter(|seen| seen.tally.repeats(now))?;
+        Some(Arc::clone(&seen.tally))
     }
 
     /// Enters a request; returns what is to be written now: this one unless it repeats another, with the count of those
     /// that were not written, and what is left to say of clients that have not come back.
     pub(super) fn enter(&mut self, key: Key, record: Record, now: SystemTime) -> Vec<Record> {
-        if self.repeats(key, now) {
+        if self.repeats(key, now).is_some() {
             return Vec::new();
         }
-        let repeats = self.seen.remove(&key).map_or(0, |seen| seen.repeats);
+        let repeats = self.seen.remove(&key).map_or(0, |seen| seen.tally.close());
         let mut due = self.sweep(now);
         due.push(record.clone().repeated(repeats, now));
-        self.seen.insert(key, Seen { record, written: now, last: now, repeats: 0 });
+        self.seen.insert(key, Seen { record, tally: Arc::new(Tally::new(now)) });
         due
     }
 
@@ -109,7 +147,7 @@ impl Book {
             return Vec::new();
         }
         self.swept = now;
-        let old = self.seen.extract_if(|_, seen| seen.is_old(now));
+        let old = self.seen.extract_if(|_, seen| seen.tally.is_old(now));
         old.filter_map(|(_, seen)| seen.rest()).collect()
     }
 }
@@ -146,7 +184,7 @@ mod tests {
             assert_eq!(counts(&book.enter(key(Some(1), "WXYZ"), record(), at(second))), [0; 0]);
         }
         assert_eq!(counts(&book.enter(key(Some(1), "WXYZ"), record(), at(300))), [299]);
-        assert!(book.repeats(key(Some(1), "WXYZ"), at(301)));
+        assert!(book.repeats(key(Some(1), "WXYZ"), at(301)).is_some());
     }
 
     #[test]
@@ -162,9 +200,11 @@ mod tests {
     fn the_count_of_a_client_that_never_returns_is_not_lost() {
         let mut book = Book::new(at(0));
         book.enter(key(Some(1), "WXYZ"), record(), at(0));
-        assert!(book.repeats(key(Some(1), "WXYZ"), at(1)) && book.repeats(key(Some(1), "WXYZ"), at(2)));
+        assert!(
+            book.repeats(key(Some(1), "WXYZ"), at(1)) && book.repeats(key(Some(1), "WXYZ"), at(2)).is_some()
+        );
         assert_eq!(counts(&book.enter(key(Some(2), "WXYZ"), record(), at(400))), [1, 0]);
-        assert!(book.repeats(key(Some(2), "WXYZ"), at(401)));
+        assert!(book.repeats(key(Some(2), "WXYZ"), at(401)).is_some());
         assert_eq!(counts(&book.close()), [0]);
         assert_eq!(counts(&book.close()), [0; 0]);
     }
@@ -174,7 +214,7 @@ mod tests {
         let mut book = Book::new(at(0));
         for pid in 0..10_000 {
             book.enter(key(Some(pid), "WXYZ"), record(), at(1));
-            assert!(book.repeats(key(Some(pid), "WXYZ"), at(1)));
+            assert!(book.repeats(key(Some(pid), "WXYZ"), at(1)).is_some());
         }
         assert!(book.seen.len() <= MOST);
     }
