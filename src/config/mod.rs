@@ -14,6 +14,7 @@ pub mod print;
 mod raw;
 mod role;
 mod roles;
+mod session_name;
 mod shown;
 
 use std::fmt;
@@ -22,7 +23,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Address;
-pub use role::{Argv, Assume, Expect, Own, Role, StaticKeys, Vars};
+pub use role::{Argv, Assume, Expect, Own, Role, StaticKeys, Token, Vars, WebIdentity};
+pub use session_name::{Fact, SessionName};
 
 use crate::credentials::RoleName;
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::SessionName;
 use crate::credentials::{AccountId, RoleName, SourceKind};
 
 /// One `[[role]]`.
@@ -55,6 +56,17 @@ impl Role {
             env: None,
         }
     }
+
+    /// The region that the role's own table names.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        let assumed = self.assume.as_ref().and_then(|assume| assume.region.as_deref());
+        let own = match &self.own {
+            Some(Own::WebIdentity(identity)) => identity.region.as_deref(),
+            _ => None,
+        };
+        assumed.or(own)
+    }
 }
 
 /// The one source of a role that has its own.
@@ -62,6 +74,8 @@ impl Role {
 pub enum Own {
     /// `process`: prints credentials.
     Process(Argv),
+    /// `web_identity`: a token that is exchanged for a role's credentials.
+    WebIdentity(WebIdentity),
 }
 
 impl Own {
@@ -70,8 +84,33 @@ impl Own {
     pub const fn kind(&self) -> SourceKind {
         match self {
             Self::Process(_) => SourceKind::RoleProcess,
+            Self::WebIdentity(_) => SourceKind::RoleWebIdentity,
         }
     }
+}
+
+/// `web_identity`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebIdentity {
+    /// The role that the token is good for.
+    pub role_arn: String,
+    /// Where a token comes from.
+    pub token: Token,
+    /// The same across refreshes; `None` is `keyfob-NAME`.
+    pub session_name: Option<SessionName>,
+    /// 15 minutes to 12 hours.
+    pub duration: Option<Duration>,
+    /// Whose STS is asked.
+    pub region: Option<String>,
+}
+
+/// Where a web identity's token comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// Somebody else writes it.
+    File(PathBuf),
+    /// Printed anew for each refresh.
+    Process(Argv),
 }
 
 /// A program and its arguments, which can be secrets: `Debug` shows the program only.
@@ -113,7 +152,7 @@ pub struct Assume {
     /// Shared with the role's owner; not printed all the same.
     pub external_id: Option<String>,
     /// The same across refreshes; `None` is `keyfob-NAME`.
-    pub session_name: Option<String>,
+    pub session_name: Option<SessionName>,
     /// 15 minutes to 12 hours.
     pub duration: Option<Duration>,
     /// Whose STS is asked.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::raw::Section;
-use super::{Argv, Assume, Auth, Config, Expect, Own, Role, StaticKeys, Vars, kinds};
+use super::{Argv, Assume, Auth, Config, Expect, Own, Role, StaticKeys, Token, Vars, WebIdentity, kinds};
 use crate::credentials::{RoleName, SourceKind};
 
 /// Every `[[role]]`; without any, the one that exists without configuration.
@@ -55,9 +55,8 @@ fn role(mut at: Section<'_, '_>, auth: &Auth) -> Option<Role> {
 }
 
 /// Keys of a role that the contract knows and this version does not.
-const LATER: [(&str, &str); 7] = [
+const LATER: [(&str, &str); 6] = [
     ("allow", "access by user id"),
-    ("web_identity", "a web identity of the role's own"),
     ("roles_anywhere", "IAM Roles Anywhere"),
     ("policy", "a session policy"),
     ("tags", "session tags"),
@@ -68,18 +67,44 @@ const LATER: [(&str, &str); 7] = [
 /// The source that a role has of its own: then nothing else can be chosen.
 fn own(at: &mut Section<'_, '_>) -> Option<Own> {
     let process = argv(at, "process").map(Own::Process);
-    if at.has("process") {
-        for key in ["sources", "profile"] {
-            if at.has(key) {
-                at.problem(
-                    key,
-                    "it stands beside process",
-                    "one of the two: process is the role's only source",
-                );
-            }
+    let identity = web_identity(at.section("web_identity")).map(Own::WebIdentity);
+    let only = if at.has("process") { "process" } else { "web_identity" };
+    for key in ["sources", "profile", "web_identity"] {
+        if at.has(only) && at.has(key) && key != only {
+            let want = format!("one of the two: {only} is the role's only source");
+            at.problem(key, format!("it stands beside {only}"), want);
         }
     }
-    process
+    process.or(identity)
+}
+
+fn web_identity(mut at: Section<'_, '_>) -> Option<WebIdentity> {
+    if !at.present() {
+        return None;
+    }
+    let role_arn = at.read("role_arn", kinds::role_arn);
+    if !at.has("role_arn") {
+        at.problem("role_arn", "no role_arn", "the ARN of the role that the token is good for");
+    }
+    let file = at.read("token_file", kinds::path).map(Token::File);
+    let process = argv(&mut at, "token_process").map(Token::Process);
+    match (at.has("token_file"), at.has("token_process")) {
+        (true, true) => at.problem("token_process", "it stands beside token_file", "one of the two"),
+        (false, false) => {
+            at.problem("token_file", "no token_file", "token_file = \"…\", or token_process = [\"…\"]");
+        }
+        _ => {}
+    }
+    let session_name = at.read("session_name", kinds::session_name);
+    let duration = session_length(&mut at);
+    let region = at.read("region", kinds::region);
+    at.close();
+    Some(WebIdentity { role_arn: role_arn?, token: file.or(process)?, session_name, duration, region })
+}
+
+fn session_length(at: &mut Section<'_, '_>) -> Option<Duration> {
+    let want = "a length of time from 15m to 12h, as STS allows";
+    at.read("duration", kinds::length(Duration::from_mins(15), Duration::from_hours(12), want))
 }
 
 fn argv(at: &mut Section<'_, '_>, key: &'static str) -> Option<Argv> {
@@ -112,9 +137,7 @@ fn assume(at: &mut Section<'_, '_>) -> Option<Assume> {
     let role_arn = at.read("role_arn", kinds::role_arn);
     let external_id = at.read_hidden("external_id", kinds::external_id);
     let session_name = at.read("session_name", kinds::session_name);
-    let want = "a length of time from 15m to 12h, as STS allows";
-    let duration =
-        at.read("duration", kinds::length(Duration::from_mins(15), Duration::from_hours(12), want));
+    let duration = session_length(at);
     let region = at.read("region", kinds::region);
     if !at.has("role_arn") {
         for key in ["external_id", "session_name", "duration", "region"] {

@@ -1,5 +1,6 @@
 //! Lines up a role's sources in botocore's order, from what the environment and the AWS files say at this moment.
 
+mod facts;
 mod own;
 
 use std::fmt;
@@ -29,6 +30,7 @@ use crate::config::env::Env;
 use crate::credentials::{RoleName, SourceKind};
 use crate::failure::Failure;
 use crate::report::Notes;
+use facts::Facts;
 
 /// The chain of one role, as botocore would build it.
 pub struct Botocore {
@@ -37,6 +39,7 @@ pub struct Botocore {
     around: Arc<Surroundings>,
     generated_name: String,
     named: bool,
+    facts: Facts,
 }
 
 impl fmt::Debug for Botocore {
@@ -54,7 +57,7 @@ impl Botocore {
         let started = around.clock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         // Fixed for as long as this lineup lives: a name that changed with each refresh would litter the audit trail.
         let generated_name = format!("keyfob-{}", started.as_secs());
-        Self { role, env, around, generated_name, named: true }
+        Self { role, env, around, generated_name, named: true, facts: Facts::default() }
     }
 
     /// The same for a profile that somebody names on the command line: the role's name stands for nothing then, and
@@ -82,11 +85,11 @@ impl Botocore {
         notes.region = session.region().map(str::to_owned);
         let place = session.sts();
         let sources = match &self.role.own {
-            Some(own) => vec![self.own(own)],
+            Some(own) => vec![self.own(own, &place).await],
             None => self.chain(&session, &place)?,
         };
         Ok(match &self.role.assume {
-            Some(assume) => sources.into_iter().map(|source| self.assumed(source, assume, &place)).collect(),
+            Some(assume) => self.assumed(sources, assume, &place).await,
             None => sources,
         })
     }

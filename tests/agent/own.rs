@@ -155,3 +155,102 @@ fn a_process_that_leads_back_to_its_role_ends_at_once() {
     );
     first(&agent, "KF-LOOP");
 }
+
+/// One request of that kind, as a form.
+#[track_caller]
+fn form(aws: &FakeAws, op: &str) -> std::collections::BTreeMap<String, String> {
+    let requests = aws.requests();
+    requests.iter().find(|request| request.op == op).unwrap_or_else(|| panic!("no {op}")).form.clone()
+}
+
+/// The one key id that this request can have given.
+#[track_caller]
+fn key_of(aws: &FakeAws, op: &str) -> String {
+    let requests = aws.requests();
+    let asked = requests.iter().rfind(|request| request.op == op && request.status() == 200);
+    asked.unwrap_or_else(|| panic!("no {op}")).key_id().unwrap().to_owned()
+}
+
+#[test]
+fn a_token_file_is_followed_and_its_role_assumes_another() {
+    let (home, aws) = scene();
+    let mut volume = home.volume("identity", &[("token", "header.first.signature\n")]);
+    let token = volume.path("token").display().to_string();
+    let agent = serve(
+        &home,
+        &aws,
+        &format!(
+            "[[role]]\nname = \"default\"\nweb_identity = {{ role_arn = \"{APP}\", token_file = \"{token}\", \
+             session_name = \"{{role}}.{{pod}}\", duration = \"20m\" }}\nexpect = {{ sources = [\"role_web_identity\"] }}\n\
+             [[role]]\nname = \"far\"\nrole_arn = \"arn:aws:iam::333344445555:role/far\"\n\
+             web_identity = {{ role_arn = \"{APP}\", token_file = \"{token}\" }}\n"
+        ),
+    );
+    let body = answer(&agent, "default");
+    assert_eq!((&body["RoleArn"], &body["AccountId"]), (&APP.into(), &"222233334444".into()), "{body}");
+    let asked = form(&aws, "AssumeRoleWithWebIdentity");
+    assert_eq!(asked["WebIdentityToken"], "header.first.signature");
+    assert_eq!(
+        (asked["RoleSessionName"].as_str(), asked["DurationSeconds"].as_str()),
+        ("default.unknown", "1200")
+    );
+    let body = answer(&agent, "far");
+    assert_eq!(body["AccountId"], "333344445555", "{body}");
+    assert_eq!(form(&aws, "AssumeRole")["RoleSessionName"], "keyfob-far");
+    let source = agent.admin("/status").json()["roles"][1]["source"].clone();
+    assert_eq!(source, "role_web_identity");
+
+    // Another token is another fingerprint: the key served must be the new one's.
+    let old = served(&agent).unwrap();
+    volume.swap(&[("token", "header.second.signature")]);
+    let begun = Instant::now();
+    while served(&agent).as_ref() == Ok(&old) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", agent.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let new = served(&agent).unwrap();
+    let requests = aws.requests();
+    let asked = requests.iter().find(|request| request.key_id() == Some(&new)).unwrap();
+    assert_eq!(asked.form["WebIdentityToken"], "header.second.signature");
+}
+
+#[test]
+fn a_token_process_makes_a_fresh_token_for_each_refresh() {
+    let (home, aws) = scene();
+    aws.set_generations(true);
+    let issuer = script(
+        &home,
+        "issuer",
+        &format!(
+            "echo ran >> {log}\necho \"header.$(wc -l < {log}).signature\"\n",
+            log = home.path().join("ran").display()
+        ),
+    );
+    let text = format!(
+        "[[role]]\nname = \"default\"\nweb_identity = {{ role_arn = \"{APP}\", token_process = [\"{issuer}\"] }}\n"
+    );
+    let agent = serve(&home, &aws, &text);
+    let first = answer(&agent, "default")["AccessKeyId"].clone();
+    assert_eq!(first, key_of(&aws, "AssumeRoleWithWebIdentity"));
+    std::thread::sleep(Duration::from_millis(1100));
+    agent.process.signal(nix::sys::signal::Signal::SIGUSR1);
+    assert!(aws.wait_for_calls("AssumeRoleWithWebIdentity", 2, Duration::from_secs(20)));
+    let tokens: Vec<_> =
+        aws.requests().iter().map(|request| request.form["WebIdentityToken"].clone()).collect();
+    assert_eq!(tokens, ["header.1.signature", "header.2.signature"]);
+    assert_eq!(ran(&home), 2);
+
+    // The exchange is refused: what is held is served on, and the reason is there.
+    aws.sts().set(|sts| sts.expired_identity_token = true);
+    std::thread::sleep(Duration::from_millis(1100));
+    agent.process.signal(nix::sys::signal::Signal::SIGUSR1);
+    let begun = Instant::now();
+    while agent.admin("/status").json()["roles"][0]["last_failure"]["code"] != "WI-EXPIRED" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", agent.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(served(&agent).unwrap().starts_with("ASIA"));
+    for text in [agent.log(), agent.admin("/v1/explain/default").json().to_string()] {
+        assert!(!text.contains(".signature"), "{text}");
+    }
+}
