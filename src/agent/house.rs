@@ -244,6 +244,9 @@ fn same_identity(a: &Role, b: &Role) -> bool {
         if let Some(assume) = &mut bare.assume {
             (assume.duration, assume.session_name) = (None, None);
         }
+        if let Some(mint) = &mut bare.mint {
+            mint.duration = None;
+        }
         if let Some(Own::WebIdentity(identity)) = &mut bare.own {
             (identity.duration, identity.session_name) = (None, None);
         }

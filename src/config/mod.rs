@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Address;
-pub use role::{Argv, Assume, Expect, Own, Role, StaticKeys, Token, Vars, WebIdentity};
+pub use role::{Argv, Assume, Expect, Mint, Own, Role, StaticKeys, Token, Vars, WebIdentity};
 pub use session_name::{Fact, SessionName};
 
 use crate::credentials::RoleName;

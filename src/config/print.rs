@@ -125,6 +125,10 @@ impl Page<'_> {
         }
         self.put("required", word(role.required));
         self.put("static_keys", keys(role.static_keys));
+        if let Some(mint) = &role.mint {
+            self.put("duration", &length(mint.duration.unwrap_or(Duration::from_hours(12))));
+            mint.region.iter().for_each(|region| self.put("region", &quoted(region)));
+        }
         self.put("allow_drift", word(role.allow_drift));
         self.put("imds_extend", word(role.imds_extend));
         self.put("tokens", &list(role.tokens.iter().map(|path| path.to_string_lossy().into_owned())));
@@ -151,6 +155,7 @@ impl Page<'_> {
             format!("duration = {}", length(duration.unwrap_or(Duration::from_hours(1)))),
         ];
         said.extend(identity.region.as_ref().map(|region| format!("region = {}", quoted(region))));
+        said.extend(identity.policy.as_ref().map(|policy| format!("policy = {}", quoted(policy))));
         match &identity.token {
             Token::File(path) => {
                 said.push(format!("token_file = {}", quoted(&path.to_string_lossy())));
@@ -173,6 +178,19 @@ impl Page<'_> {
         match &assume.region {
             Some(region) => self.put("region", &quoted(region)),
             None => self.unset("region", "as the profile or the environment says"),
+        }
+        if let Some(policy) = &assume.policy {
+            self.put("policy", &quoted(policy));
+        }
+        if !assume.tags.is_empty() {
+            let tags = assume.tags.iter().map(|(key, value)| format!("{} = {}", quoted(key), quoted(value)));
+            self.put("tags", &format!("{{ {} }}", tags.collect::<Vec<_>>().join(", ")));
+        }
+        if !assume.transitive_tags.is_empty() {
+            self.put("transitive_tags", &list(assume.transitive_tags.iter().cloned()));
+        }
+        if let Some(identity) = &assume.source_identity {
+            self.put("source_identity", &quoted(identity));
         }
     }
 
@@ -273,6 +291,7 @@ fn format(format: LogFormat) -> &'static str {
 fn keys(keys: StaticKeys) -> &'static str {
     match keys {
         StaticKeys::AsIs => "\"as-is\"",
+        StaticKeys::Mint => "\"mint\"",
         StaticKeys::Refuse => "\"refuse\"",
     }
 }
@@ -302,7 +321,11 @@ mod tests {
                     session_name = \"keyfob-a\"\nduration = \"1h\"\nexpect = { account = \"111122223333\" }\n\
                     [[role]]\nname = \"b\"\nrequired = false\ntokens = [\"/x\"]\nstatic_keys = \"refuse\"\n\
                     [[role]]\nname = \"c\"\nweb_identity = { role_arn = \"arn:aws:iam::111122223333:role/app\", \
-                    token_file = \"/t\", session_name = \"keyfob-{pod}\", duration = \"2h\", region = \"r1\" }\n";
+                    token_file = \"/t\", session_name = \"keyfob-{pod}\", duration = \"2h\", region = \"r1\" }\n\
+                    [[role]]\nname = \"d\"\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\nduration = \"1h\"\n\
+                    session_name = \"{role}\"\npolicy = '{\"Statement\": []}'\ntags = { \"a b\" = \"c\", d = \"\" }\n\
+                    transitive_tags = [\"d\"]\nsource_identity = \"me\"\n\
+                    [[role]]\nname = \"e\"\nstatic_keys = \"mint\"\nduration = \"12h\"\nregion = \"r1\"\n";
         let (config, page) = printed(text, &Overrides::default());
         assert_eq!(parse::parse(&page, Path::new("k.toml")).unwrap(), config, "{page}");
         let (config, page) = printed("", &Overrides::default());

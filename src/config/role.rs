@@ -25,6 +25,8 @@ pub struct Role {
     pub required: bool,
     /// What to do with long-term keys.
     pub static_keys: StaticKeys,
+    /// Of sessions for long-term keys; `None` where none are made: a role that is assumed has no need of them.
+    pub mint: Option<Mint>,
     /// What the credentials must be.
     pub expect: Expect,
     /// Whether another identity may be adopted once nothing usable is held.
@@ -49,6 +51,7 @@ impl Role {
             assume: None,
             required: true,
             static_keys: StaticKeys::AsIs,
+            mint: None,
             expect: Expect::default(),
             allow_drift: false,
             imds_extend: true,
@@ -65,7 +68,7 @@ impl Role {
             Some(Own::WebIdentity(identity)) => identity.region.as_deref(),
             _ => None,
         };
-        assumed.or(own)
+        assumed.or(own).or_else(|| self.mint.as_ref()?.region.as_deref())
     }
 }
 
@@ -102,6 +105,8 @@ pub struct WebIdentity {
     pub duration: Option<Duration>,
     /// Whose STS is asked.
     pub region: Option<String>,
+    /// JSON: what the session may do at most.
+    pub policy: Option<String>,
 }
 
 /// Where a web identity's token comes from.
@@ -145,7 +150,7 @@ impl fmt::Debug for Vars {
 }
 
 /// `role_arn` and what goes with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assume {
     /// The role to assume.
     pub role_arn: String,
@@ -157,6 +162,14 @@ pub struct Assume {
     pub duration: Option<Duration>,
     /// Whose STS is asked.
     pub region: Option<String>,
+    /// JSON: what the session may do at most.
+    pub policy: Option<String>,
+    /// Of the session.
+    pub tags: BTreeMap<String, String>,
+    /// Keys of those that go along when the session assumes a further role.
+    pub transitive_tags: Vec<String>,
+    /// Stays with the session through every further role.
+    pub source_identity: Option<String>,
 }
 
 /// `static_keys`.
@@ -164,8 +177,19 @@ pub struct Assume {
 pub enum StaticKeys {
     /// Serve them, and say what that means.
     AsIs,
+    /// Serve a session that they are exchanged for (`sts:GetSessionToken`).
+    Mint,
     /// Never serve them.
     Refuse,
+}
+
+/// How sessions are asked for with `static_keys = "mint"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mint {
+    /// 15 minutes to 12 hours; `None` is AWS's own 12 hours.
+    pub duration: Option<Duration>,
+    /// Whose STS is asked.
+    pub region: Option<String>,
 }
 
 /// `expect`.

@@ -1,12 +1,15 @@
 //! Reads the roles of a configuration.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
 use super::raw::Section;
-use super::{Argv, Assume, Auth, Config, Expect, Own, Role, StaticKeys, Token, Vars, WebIdentity, kinds};
+use super::{
+    Argv, Assume, Auth, Config, Expect, Mint, Own, Role, StaticKeys, Token, Vars, WebIdentity, kinds,
+};
 use crate::credentials::{RoleName, SourceKind};
 
 /// Every `[[role]]`; without any, the one that exists without configuration.
@@ -32,12 +35,15 @@ fn role(mut at: Section<'_, '_>, auth: &Auth) -> Option<Role> {
     let default = Role::named(name.clone().unwrap_or_else(RoleName::default_role));
     let sources = sources(&mut at, kinds::sources);
     let own = own(&mut at);
+    let static_keys = at.read("static_keys", kinds::static_keys).unwrap_or(StaticKeys::AsIs);
+    let (assume, mint) = assume(&mut at, static_keys);
     let one = own.as_ref().map(|own| vec![own.kind()]);
     let role = Role {
         profile: at.read("profile", kinds::text),
-        assume: assume(&mut at),
+        assume,
         required: at.read("required", kinds::flag).unwrap_or(default.required),
-        static_keys: at.read("static_keys", kinds::static_keys).unwrap_or(StaticKeys::AsIs),
+        static_keys,
+        mint,
         expect: expect(at.section("expect"), one.as_deref().or(sources.as_deref())),
         allow_drift: at.read("allow_drift", kinds::flag).unwrap_or(default.allow_drift),
         imds_extend: at.read("imds_extend", kinds::flag).unwrap_or(default.imds_extend),
@@ -55,14 +61,7 @@ fn role(mut at: Section<'_, '_>, auth: &Auth) -> Option<Role> {
 }
 
 /// Keys of a role that the contract knows and this version does not.
-const LATER: [(&str, &str); 6] = [
-    ("allow", "access by user id"),
-    ("roles_anywhere", "IAM Roles Anywhere"),
-    ("policy", "a session policy"),
-    ("tags", "session tags"),
-    ("transitive_tags", "transitive session tags"),
-    ("source_identity", "a source identity"),
-];
+const LATER: [(&str, &str); 2] = [("allow", "access by user id"), ("roles_anywhere", "IAM Roles Anywhere")];
 
 /// The source that a role has of its own: then nothing else can be chosen.
 fn own(at: &mut Section<'_, '_>) -> Option<Own> {
@@ -98,8 +97,10 @@ fn web_identity(mut at: Section<'_, '_>) -> Option<WebIdentity> {
     let session_name = at.read("session_name", kinds::session_name);
     let duration = session_length(&mut at);
     let region = at.read("region", kinds::region);
+    let policy = at.read("policy", kinds::policy);
     at.close();
-    Some(WebIdentity { role_arn: role_arn?, token: file.or(process)?, session_name, duration, region })
+    let (role_arn, token) = (role_arn?, file.or(process)?);
+    Some(WebIdentity { role_arn, token, session_name, duration, region, policy })
 }
 
 fn session_length(at: &mut Section<'_, '_>) -> Option<Duration> {
@@ -133,14 +134,32 @@ fn sources(at: &mut Section<'_, '_>, kind: Kinds) -> Option<Vec<SourceKind>> {
     Some(kinds)
 }
 
-fn assume(at: &mut Section<'_, '_>) -> Option<Assume> {
+/// What is only asked for beside a role.
+const OF_A_ROLE: [&str; 8] = [
+    "external_id",
+    "session_name",
+    "duration",
+    "region",
+    "policy",
+    "tags",
+    "transitive_tags",
+    "source_identity",
+];
+
+fn assume(at: &mut Section<'_, '_>, keys: StaticKeys) -> (Option<Assume>, Option<Mint>) {
     let role_arn = at.read("role_arn", kinds::role_arn);
     let external_id = at.read_hidden("external_id", kinds::external_id);
     let session_name = at.read("session_name", kinds::session_name);
     let duration = session_length(at);
     let region = at.read("region", kinds::region);
+    let policy = at.read("policy", kinds::policy);
+    let tags = tags(at);
+    let transitive_tags = transitive_tags(at, &tags);
+    let source_identity = at.read("source_identity", kinds::source_identity);
+    let minting = keys == StaticKeys::Mint && !at.has("role_arn");
+    let given = |key: &str| minting && ["duration", "region"].contains(&key);
     if !at.has("role_arn") {
-        for key in ["external_id", "session_name", "duration", "region"] {
+        for key in OF_A_ROLE.into_iter().filter(|key| !given(key)) {
             if at.has(key) {
                 at.problem(
                     key,
@@ -150,7 +169,51 @@ fn assume(at: &mut Section<'_, '_>) -> Option<Assume> {
             }
         }
     }
-    Some(Assume { role_arn: role_arn?, external_id, session_name, duration, region })
+    let mint = minting.then(|| Mint { duration, region: region.clone() });
+    let assume = role_arn.map(|role_arn| Assume {
+        role_arn,
+        external_id,
+        session_name,
+        duration,
+        region,
+        policy,
+        tags,
+        transitive_tags,
+        source_identity,
+    });
+    (assume, mint)
+}
+
+/// Keys are compared without regard to case, as STS does.
+fn tags(at: &mut Section<'_, '_>) -> BTreeMap<String, String> {
+    const MOST: usize = 50;
+    let all = at.section("tags").entries(kinds::tag);
+    if all.len() > MOST {
+        at.problem("tags", format!("{} tags", all.len()), format!("at most {MOST}, as STS allows"));
+    }
+    for (index, (key, _)) in all.iter().enumerate() {
+        if all.iter().take(index).any(|(before, _)| before.to_lowercase() == key.to_lowercase()) {
+            at.problem("tags", format!("{key} stands there twice"), "each key once, in whatever case");
+        }
+    }
+    all.into_iter().collect()
+}
+
+fn transitive_tags(at: &mut Section<'_, '_>, tags: &BTreeMap<String, String>) -> Vec<String> {
+    let items =
+        at.list("transitive_tags", "keys of tags, such as [\"team\"]", kinds::text).unwrap_or_default();
+    for (index, item) in items.iter().enumerate() {
+        if !tags.contains_key(&item.value) {
+            at.problem_at(
+                item,
+                format!("{:?}, which is not in tags", item.value),
+                "the key of a tag in tags",
+            );
+        } else if items.iter().take(index).any(|before| before.value == item.value) {
+            at.problem_at(item, format!("{} stands there twice", item.value), "each key once");
+        }
+    }
+    items.into_iter().map(|item| item.value).collect()
 }
 
 fn expect(mut at: Section<'_, '_>, allowed: Option<&[SourceKind]>) -> Expect {

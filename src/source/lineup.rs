@@ -88,9 +88,10 @@ impl Botocore {
             Some(own) => vec![self.own(own, &place).await],
             None => self.chain(&session, &place)?,
         };
-        Ok(match &self.role.assume {
-            Some(assume) => self.assumed(sources, assume, &place).await,
-            None => sources,
+        Ok(match (&self.role.assume, &self.role.mint) {
+            (Some(assume), _) => self.assumed(sources, assume, &place).await,
+            (None, Some(mint)) => self.minted(sources, mint, &place),
+            (None, None) => sources,
         })
     }
 

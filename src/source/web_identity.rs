@@ -41,6 +41,7 @@ pub(super) struct Exchange {
     pub(super) session_name: String,
     /// Seconds.
     pub(super) duration: Option<i32>,
+    pub(super) policy: Option<String>,
     pub(super) place: Result<Place, Failure>,
     pub(super) around: Arc<Surroundings>,
 }
@@ -116,6 +117,7 @@ pub fn web_identity(
         role_arn: role.text,
         session_name,
         duration: None,
+        policy: None,
         place,
         around: Arc::clone(around),
     };
@@ -135,7 +137,7 @@ impl WebIdentity {
 
     async fn ask(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
         notes.looked.extend(self.said.iter().cloned());
-        let Exchange { role_arn, session_name, duration, place, around, .. } = &self.asked;
+        let Exchange { role_arn, session_name, duration, policy, place, around, .. } = &self.asked;
         let place = place.clone()?;
         super::assume_role::check(role_arn, session_name, None, *duration, "web identity")?;
         let token = self.token(notes).await?;
@@ -146,6 +148,7 @@ impl WebIdentity {
             session_name: session_name.clone(),
             token: Secret::new(token.as_str()),
             duration: *duration,
+            policy: policy.clone(),
         };
         around.sts.assume_role_with_web_identity(&ask, &place, notes).await
     }

@@ -254,3 +254,132 @@ fn a_token_process_makes_a_fresh_token_for_each_refresh() {
         assert!(!text.contains(".signature"), "{text}");
     }
 }
+
+#[test]
+fn what_a_role_says_of_its_session_reaches_sts() {
+    let (home, aws) = scene();
+    home.credentials(&static_keys("default", BASE));
+    let token = home.write("token", "header.payload.signature").display().to_string();
+    let agent = serve(
+        &home,
+        &aws,
+        &format!(
+            "[[role]]\nname = \"default\"\nrole_arn = \"{APP}\"\nsession_name = \"me\"\nexternal_id = \"outside\"\n\
+             policy = '{{\"Statement\": []}}'\ntags = {{ team = \"shop & co\", stage = \"\" }}\n\
+             transitive_tags = [\"team\"]\nsource_identity = \"alice\"\n\
+             [[role]]\nname = \"plain\"\nrole_arn = \"{APP}\"\nsession_name = \"me\"\nexternal_id = \"outside\"\n\
+             [[role]]\nname = \"pod\"\nweb_identity = {{ role_arn = \"{APP}\", token_file = \"{token}\", \
+             policy = '{{\"Statement\": [0]}}' }}\n"
+        )
+        .replace(" & ", " + "),
+    );
+    let (full, plain) = (answer(&agent, "default"), answer(&agent, "plain"));
+    // The key id is a fingerprint of all that was asked for.
+    assert_ne!(full["AccessKeyId"], plain["AccessKeyId"]);
+    let requests = aws.requests();
+    let asked = requests.iter().find(|request| request.key_id() == full["AccessKeyId"].as_str()).unwrap();
+    let want = [
+        ("Policy", "{\"Statement\": []}"),
+        ("Tags.member.1.Key", "stage"),
+        ("Tags.member.1.Value", ""),
+        ("Tags.member.2.Key", "team"),
+        ("Tags.member.2.Value", "shop + co"),
+        ("TransitiveTagKeys.member.1", "team"),
+        ("SourceIdentity", "alice"),
+        ("ExternalId", "outside"),
+        ("RoleSessionName", "me"),
+    ];
+    for (name, value) in want {
+        assert_eq!(asked.form.get(name).map(String::as_str), Some(value), "{name}: {asked:?}");
+    }
+    let asked = requests.iter().find(|request| request.key_id() == plain["AccessKeyId"].as_str()).unwrap();
+    let more = asked.form.keys().any(|name| want[..7].iter().any(|(known, _)| name == known));
+    assert!(!more, "nothing that was not said: {asked:?}");
+    assert!(answer(&agent, "pod")["AccessKeyId"].is_string());
+    assert_eq!(form(&aws, "AssumeRoleWithWebIdentity")["Policy"], "{\"Statement\": [0]}");
+}
+
+/// Wherever bare keys come from, what is served is a session of theirs; what has a token or a role passes.
+#[test]
+fn long_term_keys_are_exchanged_for_sessions() {
+    let (home, aws) = scene();
+    home.credentials(&static_keys("default", BASE));
+    home.config(&format!(
+        "[profile written]\naws_access_key_id = {BASE}\naws_secret_access_key = secret-of-{BASE}\n"
+    ));
+    let helper = helper(&home);
+    let at = format!("AWS_ENDPOINT_URL = \"{}\", AWS_REGION = \"eu-west-1\"", aws.url());
+    let keys = format!("AWS_ACCESS_KEY_ID = \"{BASE}\", AWS_SECRET_ACCESS_KEY = \"secret-of-{BASE}\", {at}");
+    let mint = "static_keys = \"mint\"\n";
+    let agent = serve(
+        &home,
+        &aws,
+        &format!(
+            "[[role]]\nname = \"default\"\n{mint}duration = \"1h\"\nregion = \"eu-central-1\"\n\
+             [[role]]\nname = \"config\"\n{mint}profile = \"written\"\n\
+             [[role]]\nname = \"env\"\n{mint}env = {{ {keys} }}\n\
+             [[role]]\nname = \"process\"\n{mint}process = [\"{helper}\"]\n\
+             [[role]]\nname = \"assumed\"\n{mint}role_arn = \"{APP}\"\n\
+             [[role]]\nname = \"node\"\n{mint}sources = [\"imds\"]\n"
+        ),
+    );
+    let minted: Vec<Value> = ["default", "config", "env", "process"].map(|role| answer(&agent, role)).into();
+    let status = agent.admin("/status").json();
+    for body in &minted {
+        let key = body["AccessKeyId"].as_str().unwrap_or_else(|| panic!("{body}"));
+        assert!(key.starts_with("ASIA") && !body["Token"].as_str().unwrap().is_empty(), "{body}");
+        let requests = aws.requests();
+        let asked = requests.iter().find(|request| request.key_id() == Some(key)).unwrap();
+        assert_eq!(asked.op, "GetSessionToken");
+        assert!(asked.header("authorization").unwrap().contains(&format!("Credential={BASE}/")), "{asked:?}");
+    }
+    let asked = aws.requests();
+    let first = asked.iter().find(|request| request.key_id() == minted[0]["AccessKeyId"].as_str()).unwrap();
+    assert_eq!(first.form["DurationSeconds"], "3600");
+    assert!(first.header("authorization").unwrap().contains("/eu-central-1/sts/"), "{first:?}");
+    assert_eq!(answer(&agent, "assumed")["RoleArn"], APP);
+    assert!(answer(&agent, "node")["AccessKeyId"].as_str().unwrap().starts_with("ASIA"));
+    assert_eq!(aws.calls("GetSessionToken"), 4, "a role and a node's credentials need none");
+    let of = |name: &str| {
+        let roles = status["roles"].as_array().unwrap();
+        roles.iter().find(|role| role["name"] == name).unwrap().clone()
+    };
+    for (name, source) in
+        [("default", "static_file"), ("config", "static_config"), ("env", "env"), ("process", "role_process")]
+    {
+        assert_eq!(of(name)["source"], source, "{status}");
+        assert!(of(name)["warning"].is_null() && of(name)["expires_at"].is_string(), "{status}");
+    }
+    assert_eq!(of("default")["region"], "eu-central-1");
+}
+
+#[test]
+fn keys_that_aws_gives_no_session_for_are_told_with_the_reason() {
+    let (home, aws) = scene();
+    home.credentials(&static_keys("default", BASE));
+    let refuse = |code: &str| {
+        let refusal = (1, 403, code.to_owned(), "explicitly denied".to_owned());
+        aws.sts().set(|sts| sts.refuse_next = Some(refusal));
+    };
+    refuse("AccessDenied");
+    let agent = serve(&home, &aws, "[[role]]\nname = \"default\"\nstatic_keys = \"mint\"\n");
+    let body = answer(&agent, "default");
+    assert_eq!(body["cause"], "STS-MINT", "{body}");
+    assert!(body["message"].as_str().unwrap().contains("sts:GetSessionToken for the key …0000"), "{body}");
+    // The next try is good, and minted sessions are renewed as any credentials are.
+    agent.process.signal(nix::sys::signal::Signal::SIGUSR1);
+    let begun = Instant::now();
+    while served(&agent).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", agent.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    aws.forget_key(BASE);
+    std::thread::sleep(Duration::from_millis(1100));
+    agent.process.signal(nix::sys::signal::Signal::SIGUSR1);
+    let begun = Instant::now();
+    while agent.admin("/status").json()["roles"][0]["last_failure"]["code"] != "KEY-INVALID" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", agent.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(served(&agent).is_ok(), "the session lasts");
+}

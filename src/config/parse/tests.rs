@@ -27,7 +27,9 @@ const ADDRESS: &str = "wanted an IP address with a port, such as \"127.0.0.1:539
 const ADMIN: &str =
     "wanted an IP address with a port, such as \"127.0.0.1:5398\" or \"[::1]:5398\", or \"off\"";
 /// What several rows want.
-const WANTS: [(&str, &str); 9] = [
+const WANTS: [(&str, &str); 11] = [
+    ("{ALONE}", "a setting of an assumed role, and there is no role_arn; wanted role_arn beside it"),
+    ("{TAG}", "wanted up to 256 letters, digits, spaces or any of _.:/=+-@, not beginning with aws:"),
     ("{NAME}", SESSION),
     ("{ARGV}", "a program and its arguments, such as [\"/usr/local/bin/helper\", \"--json\"]"),
     ("{ADDRESS}", ADDRESS),
@@ -254,12 +256,7 @@ const ROLE: &[(&str, &str, &str)] = &[
         "a setting of an assumed role, and there is no role_arn; wanted role_arn beside it",
     ),
     ("required = 1", "required", "1; wanted true or false"),
-    (
-        "static_keys = \"mint\"",
-        "static_keys",
-        "\"mint\"; wanted \"as-is\" or \"refuse\": \"mint\" is not built yet",
-    ),
-    ("static_keys = \"no\"", "static_keys", "\"no\"; wanted \"as-is\" or \"refuse\""),
+    ("static_keys = \"no\"", "static_keys", "\"no\"; wanted \"as-is\", \"mint\" or \"refuse\""),
     ("expect = \"111122223333\"", "expect", "\"111122223333\"; wanted a table: [role[0].expect]"),
     (
         "expect = { account = 111122223333 }",
@@ -325,12 +322,14 @@ const ROLE: &[(&str, &str, &str)] = &[
         "roles_anywhere",
         "a table; wanted nothing: a later version brings IAM Roles Anywhere",
     ),
-    ("policy = \"{}\"", "policy", "\"{}\"; wanted nothing: a later version brings a session policy"),
-    ("tags = { a = \"b\" }", "tags", "a table; wanted nothing: a later version brings session tags"),
+    ("policy = '{\"Statement\":[]}'", "policy", "{ALONE}"),
+    ("tags = { a = \"b\" }", "tags", "{ALONE}"),
+    ("source_identity = \"me\"", "source_identity", "{ALONE}"),
+    ("static_keys = \"mint\"\nexternal_id = \"x1\"", "external_id", "{ALONE}"),
     (
-        "source_identity = \"me\"",
-        "source_identity",
-        "\"me\"; wanted nothing: a later version brings a source identity",
+        "static_keys = \"mint\"\nduration = \"13h\"",
+        "duration",
+        "\"13h\"; wanted a length of time from 15m to 12h, as STS allows",
     ),
     ("profil = \"prod\"", "profil", "an unknown key; wanted a known one: did you mean `profile`?"),
 ];
@@ -348,6 +347,52 @@ const ASSUMED: &[(&str, &str, &str)] = &[
     ("duration = \"10m\"", "duration", "\"10m\"; wanted a length of time from 15m to 12h, as STS allows"),
     ("duration = \"13h\"", "duration", "\"13h\"; wanted a length of time from 15m to 12h, as STS allows"),
     ("region = \"Frankfurt\"", "region", "\"Frankfurt\"; wanted a region such as \"eu-central-1\""),
+    ("policy = 7", "policy", "7; wanted the JSON of a session policy, at most 2048 characters of Latin-1"),
+    (
+        "policy = '{\"Statement\": [}'",
+        "policy",
+        "\"{\\\"Statement\\\": [}\"; wanted the JSON of a session policy, and JSON's reader says: expected value at line 1 column 16",
+    ),
+    ("policy = '[]'", "policy", "\"[]\"; wanted the JSON of a session policy: an object with Statement"),
+    (
+        "policy = '\u{2026}'",
+        "policy",
+        "\"\u{2026}\"; wanted the JSON of a session policy, at most 2048 characters of Latin-1",
+    ),
+    (
+        "source_identity = \"{pod}\"",
+        "source_identity",
+        "\"{pod}\"; wanted 2 to 64 letters, digits or any of _+=,.@-",
+    ),
+    ("tags = [\"a\"]", "tags", "a list; wanted a table: [role[0].tags]"),
+    ("tags = { a = \"x*\" }", "tags.a", "a text of 2 characters (not shown); {TAG}"),
+    ("tags = { a = \"AWS:x\" }", "tags.a", "a text of 5 characters (not shown); {TAG}"),
+    ("tags = { a = 1 }", "tags.a", "something else than a text: integer (not shown); {TAG}"),
+    (
+        "tags = { \"aws:x\" = \"y\" }",
+        "tags.aws:x",
+        "a text of 1 characters (not shown); wanted a tag's key: 1 to 128 letters, digits, spaces or any of _.:/=+-@, not beginning with aws:",
+    ),
+    (
+        "tags = { team = \"a\", Team = \"b\" }",
+        "tags",
+        "team stands there twice; wanted each key once, in whatever case",
+    ),
+    (
+        "transitive_tags = \"a\"",
+        "transitive_tags",
+        "\"a\"; wanted a list of keys of tags, such as [\"team\"]",
+    ),
+    (
+        "tags = { a = \"b\" }\ntransitive_tags = [\"a\", \"c\"]",
+        "transitive_tags[1]",
+        "\"c\", which is not in tags; wanted the key of a tag in tags",
+    ),
+    (
+        "tags = { a = \"b\" }\ntransitive_tags = [\"a\", \"a\"]",
+        "transitive_tags[1]",
+        "a stands there twice; wanted each key once",
+    ),
 ];
 
 const IDENTITY: &[(&str, &str, &str)] = &[
@@ -368,7 +413,7 @@ const IDENTITY: &[(&str, &str, &str)] = &[
     (
         "token_file = \"/t\"\nexternal_id = \"me\"",
         "external_id",
-        "an unknown key; wanted one of role_arn, token_file, token_process, session_name, duration, region",
+        "an unknown key; wanted one of role_arn, token_file, token_process, session_name, duration, region, policy",
     ),
 ];
 
@@ -506,6 +551,11 @@ external_id = "x:1"
 session_name = "me@here"
 duration = "1h"
 region = "us-gov-west-1"
+policy = """{"Version": "2012-10-17",
+  "Statement": []}"""
+tags = { "Team name" = "Müller + Co" }
+transitive_tags = ["Team name"]
+source_identity = "me@here"
 required = false
 static_keys = "refuse"
 expect = { account = "111122223333", sources = ["imds"] }
@@ -524,6 +574,11 @@ expect = { sources = ["role_process"] }
 [[role]]
 name = "job"
 web_identity = { role_arn = "arn:aws:iam::111122223333:role/ci", token_process = ["token", "x"], session_name = "{role}-{host}", duration = "15m", region = "eu-west-1" }
+[[role]]
+name = "keys"
+static_keys = "mint"
+duration = "1h"
+region = "eu-west-1"
 "#;
 
 #[test]
@@ -547,7 +602,7 @@ fn everything_that_can_be_said_is_read() {
             identity: true,
         }
     );
-    let [app, other, vault, job] = read.roles.as_slice() else { panic!("four roles") };
+    let [app, other, vault, job, keys] = read.roles.as_slice() else { panic!("five roles") };
     let sources = app.sources.as_deref().unwrap();
     assert!(sources.contains(&SourceKind::Profile) && sources.contains(&SourceKind::StaticConfig));
     assert!(sources.contains(&SourceKind::EksPodIdentity) && !sources.contains(&SourceKind::Env));
@@ -569,6 +624,12 @@ fn everything_that_can_be_said_is_read() {
     assert_eq!(identity.session_name.as_ref().unwrap().to_string(), "{role}-{host}");
     assert_eq!(identity.duration, Some(Duration::from_mins(15)));
     assert_eq!(job.region(), Some("eu-west-1"));
+    assert_eq!((keys.static_keys, keys.region()), (StaticKeys::Mint, Some("eu-west-1")));
+    assert_eq!(keys.mint.as_ref().unwrap().duration, Some(Duration::from_hours(1)));
+    assert!(app.mint.is_none() && app.assume.as_ref().unwrap().policy.as_ref().unwrap().contains('\n'));
+    assert_eq!(app.assume.as_ref().unwrap().tags["Team name"], "Müller + Co");
+    assert_eq!(app.assume.as_ref().unwrap().transitive_tags, ["Team name"]);
+    assert_eq!(app.assume.as_ref().unwrap().source_identity.as_deref(), Some("me@here"));
     assert!(matches!(&identity.token, Token::Process(argv) if argv.0 == ["token", "x"]));
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::{Botocore, Sources};
 use crate::aws::{AssumeRole, Place};
 use crate::cause::{self, Cause};
-use crate::config::{Assume, Own, SessionName, Token};
+use crate::config::{Assume, Mint, Own, SessionName, Token};
 use crate::failure::Failure;
 use crate::source::Source;
 use crate::source::assume_role::Assumed;
+use crate::source::mint::Minted;
 use crate::source::process::{Process, Program};
 use crate::source::web_identity::{self, Exchange, TokenSource};
 
@@ -33,6 +34,7 @@ impl Botocore {
             role_arn: identity.role_arn.clone(),
             session_name: self.session_name(identity.session_name.as_ref()).await,
             duration: seconds(identity.duration),
+            policy: identity.policy.clone(),
             place: at(place, identity.region.as_ref()),
             around: Arc::clone(&self.around),
         }))
@@ -63,12 +65,25 @@ impl Botocore {
             session_name: self.session_name(assume.session_name.as_ref()).await,
             external_id: assume.external_id.clone(),
             duration: seconds(assume.duration),
+            policy: assume.policy.clone(),
+            tags: assume.tags.clone(),
+            transitive_tags: assume.transitive_tags.clone(),
+            source_identity: assume.source_identity.clone(),
         };
         let place = at(place, assume.region.as_ref());
         let assumed = |source| -> Arc<dyn Source> {
             Arc::new(Assumed::new(source, ask.clone(), place.clone(), &self.around))
         };
         sources.into_iter().map(assumed).collect()
+    }
+
+    /// Long-term keys exchanged for sessions, whichever source has them.
+    pub(super) fn minted(&self, sources: Sources, mint: &Mint, place: &Result<Place, Failure>) -> Sources {
+        let place = at(place, mint.region.as_ref());
+        let minted = |source| -> Arc<dyn Source> {
+            Arc::new(Minted::new(source, seconds(mint.duration), place.clone(), &self.around))
+        };
+        sources.into_iter().map(minted).collect()
     }
 
     /// STS takes 2 to 64 characters.
@@ -175,6 +190,7 @@ mod tests {
             session_name: None,
             duration: None,
             region: None,
+            policy: None,
         };
         more(&mut identity);
         let role = Role { own: Some(Own::WebIdentity(identity)), ..Role::named(RoleName::default_role()) };
@@ -248,10 +264,8 @@ mod tests {
         let mut lineup = identity(&home, printed(&["echo", "header.payload.signature"]), |_| {});
         lineup.role.assume = Some(Assume {
             role_arn: "arn:aws:iam::222233334444:role/far".to_owned(),
-            external_id: None,
             session_name: SessionName::parse("{role}-{serviceaccount}"),
-            duration: None,
-            region: None,
+            ..Assume::default()
         });
         assert_eq!(walked(&lineup).await.0, "role_web_identity far-by-app-by-token@222233334444");
         assert!(sts.heard()[1].contains("RoleSessionName=default-unknown"), "{}", sts.heard()[1]);
