@@ -49,7 +49,7 @@ pub static KF_STATIC: Cause = Cause {
     code: "KF-STATIC",
     title: "long-term keys are served as they are",
     why: "they have no session token and no expiry; the Rust, Java and Ruby SDKs send the empty token, which AWS refuses",
-    fix: &["use temporary credentials; or static_keys = \"mint\" when it is there"],
+    fix: &["use temporary credentials; or set static_keys = \"mint\" for the role"],
 };
 
 /// Long-term keys were found and the role refuses them.

@@ -11,6 +11,7 @@ pub mod environment;
 pub mod imds;
 mod jwt;
 pub mod lineup;
+pub mod mint;
 pub mod moment;
 mod own;
 pub mod paths;
