@@ -16,6 +16,7 @@ mod own;
 pub mod paths;
 pub mod process;
 pub mod profile;
+mod reading;
 pub mod session;
 pub mod settled;
 pub mod statics;

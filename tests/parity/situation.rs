@@ -24,6 +24,9 @@ pub struct Situation {
     pub profile: Option<String>,
     #[serde(default)]
     env: Texts,
+    /// Of what every machine has, the variables that this one has not.
+    #[serde(default)]
+    without: Vec<String>,
     config: Option<String>,
     credentials: Option<String>,
     #[serde(default)]
@@ -162,6 +165,7 @@ impl Situation {
             fs::write(home.path().join(name), bytes).unwrap();
         }
         let mut env = self.base(&path, &aws.url());
+        env.retain(|name, _| !self.without.contains(name));
         env.extend(self.env.iter().map(|(name, value)| (name.clone(), fill(value))));
         for (name, value) in &env {
             leaks::secret_variable(name, value);

@@ -87,7 +87,7 @@ async fn what_is_broken_ends_the_walk() {
         &[("AWS_CREDENTIAL_FILE", "HOME/config")],
         "[profile AWSAccessKeyId]\nAWSAccessKeyId=x",
         "",
-        "boto_file! PROFILE-UNSUPPORTED",
+        "boto_file! FILE-PARTIAL",
     )
     .await;
     is(&[("AWS_CREDENTIAL_FILE", "HOME/config")], "", "", "nothing").await;
@@ -95,7 +95,7 @@ async fn what_is_broken_ends_the_walk() {
         &[("BOTO_CONFIG", "HOME/config")],
         "[Credentials]\naws_access_key_id=x",
         "",
-        "boto_file! PROFILE-UNSUPPORTED",
+        "boto_file! FILE-PARTIAL",
     )
     .await;
     is(&[ENV[0], ENV[1], ("AWS_METADATA_SERVICE_TIMEOUT", "1s")], "", "", "profile! PROFILE-VALUE").await;
