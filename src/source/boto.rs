@@ -74,14 +74,17 @@ impl BotoFiles {
         };
         let bytes = reading::read(Kind::Credentials, &path, self.within, notes).await?;
         let bytes = bytes.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => unusable("there is no such file".to_owned()),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                unusable("there is no such file".to_owned())
+            }
             io::ErrorKind::PermissionDenied => unusable(files::forbidden(&path, &cause::FILE_EACCES).context),
             _ => unusable(format!("it cannot be read: {error}")),
         })?;
         let text = std::str::from_utf8(&bytes).map_err(|_| unusable("it is not UTF-8".to_owned()))?;
         let text = zeroize::Zeroizing::new(universal_newlines(text));
         let said = |wanted: &str| {
-            let pairs = lines(&text).enumerate().filter_map(|(at, line)| Some((at + 1, line.split_once('=')?)));
+            let pairs =
+                lines(&text).enumerate().filter_map(|(at, line)| Some((at + 1, line.split_once('=')?)));
             // Of two lines the later one counts.
             let (line, (_, value)) = pairs.filter(|(_, (key, _))| strip(key) == wanted).last()?;
             Some(Written { path: Arc::from(path.as_path()), line, text: strip(value).to_owned() })

@@ -16,6 +16,7 @@ fn line(entry: &Entry) -> String {
     let Entry { op, method, path, query, .. } = entry;
     let with = match entry.face {
         Face::Sts => format!("{:?} {}", parameters(&entry.form), signer(entry)),
+        Face::SignIn => format!("{:?} {}", entry.form, signer(entry)),
         Face::Imds => metadata(entry),
         Face::Unknown if op == "Connect" => String::new(),
         Face::Container | Face::Unknown => format!("authorization {:?}", entry.header("authorization")),

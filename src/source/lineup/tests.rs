@@ -78,9 +78,9 @@ async fn what_is_broken_ends_the_walk() {
     is(&named("default"), "", "", "profile! PROFILE-UNKNOWN").await;
     is(&named("p"), "[p]", "", "profile! PROFILE-UNKNOWN").await;
     is(&named("p"), "[profile p]", "", "env ENVK").await;
-    is(&[], sso, &format!("[default]\n{KEYS}"), "sso! PROFILE-UNSUPPORTED").await;
+    is(&[], sso, &format!("[default]\n{KEYS}"), "sso! SSO-CONFIG").await;
     is(&[], "[default]\nsso_start_url=x\nsso_region=y", "", "nothing").await;
-    is(&[], "[default]\nlogin_session=x", "", "login! PROFILE-UNSUPPORTED").await;
+    is(&[], "[default]\nlogin_session=x", "", "login! LOGIN-NOLOGIN").await;
     is(&[], "[default]\nlogin_session=x", &format!("[default]\n{KEYS}"), "static_file FILE").await;
     is(&[("AWS_CREDENTIAL_FILE", "/gone")], "", "", "boto_file! FILE-UNREADABLE").await;
     is(
