@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_signin::operation::create_o_auth2_token::CreateOAuth2TokenError;
 use aws_sdk_signin::types::CreateOAuth2TokenRequestBody;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use tokio::time::timeout;
 
 use super::refusal::Asked;
@@ -138,7 +140,8 @@ impl SignIn {
             .grant_type("refresh_token")
             .refresh_token(grant.refresh_token.expose());
         let Ok(body) = body.build() else { return Err(strange("Sign-In", &grant.subject)) };
-        let request = aws_sdk_signin::Client::new(&shared(place, &wire, self.attempt_timeout))
+        let config = aws_sdk_signin::config::Builder::from(&shared(place, &wire, self.attempt_timeout));
+        let request = aws_sdk_signin::Client::from_conf(config.retry_classifier(Busy).build())
             .create_o_auth2_token()
             .token_input(body)
             .customize()
@@ -163,10 +166,28 @@ impl SignIn {
         let found = answer.and_then(|answer| {
             let life = seconds(answer.expires_in)?;
             let keys = answer.access_token?;
+            let refresh_token = Some(answer.refresh_token).filter(|token| !token.is_empty())?;
             let keys = credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)?;
-            Some((keys, life, Secret::new(answer.refresh_token)))
+            Some((keys, life, Secret::new(refresh_token)))
         });
         found.ok_or_else(|| strange("Sign-In", &grant.subject))
+    }
+}
+
+/// Sign-In's word for "slow down" is not among those that AWS's client knows.
+#[derive(Debug)]
+struct Busy;
+
+impl ClassifyRetry for Busy {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response() {
+            Some(answer) if answer.status().as_u16() == 429 => RetryAction::throttling_error(),
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "busy"
     }
 }
 

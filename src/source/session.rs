@@ -162,14 +162,7 @@ impl Session {
     /// # Errors
     /// A region that is no host label; a `services` section that does not exist; an unknown kind of endpoint.
     pub fn sts(&self) -> Result<Place, Failure> {
-        let (variable, key) = ("AWS_STS_REGIONAL_ENDPOINTS", "sts_regional_endpoints");
-        let place = self.place("sts", self.region())?;
-        let legacy = match self.value(variable, key) {
-            None | Some("" | "regional") => false,
-            Some("legacy") => true,
-            Some(_) => return Err(self.strange(variable, key, "neither `legacy` nor `regional`")),
-        };
-        Ok(Place { variant: Variant { legacy, ..place.variant }, ..place })
+        self.place("sts", self.region())
     }
 
     /// Where a service is asked in a region, by the service's name in `services` sections.
@@ -181,13 +174,25 @@ impl Session {
             let context = format!("the region `{region}` cannot be part of a host name");
             return Err(Failure::misconfigured(&cause::PROFILE_VALUE, context));
         }
+        let (region, variant) = (region.map(str::to_owned), self.variant()?);
+        let variant = Variant { legacy: variant.legacy && service == "sts", ..variant };
+        Ok(Place { region, endpoint: self.endpoint(service)?, variant })
+    }
+
+    /// botocore refuses a strange word for STS's endpoints whichever service is asked.
+    fn variant(&self) -> Result<Variant, Failure> {
         let is_on = |variable: &str, key: &str| self.value(variable, key).is_some_and(is_true);
-        let variant = Variant {
+        let (variable, key) = ("AWS_STS_REGIONAL_ENDPOINTS", "sts_regional_endpoints");
+        let legacy = match self.value(variable, key) {
+            None | Some("" | "regional") => false,
+            Some("legacy") => true,
+            Some(_) => return Err(self.strange(variable, key, "neither `legacy` nor `regional`")),
+        };
+        Ok(Variant {
             fips: is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
             dual_stack: is_on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
-            legacy: false,
-        };
-        Ok(Place { region: region.map(str::to_owned), endpoint: self.endpoint(service)?, variant })
+            legacy,
+        })
     }
 
     /// `ConfiguredEndpointProvider`: the service's own variable, the general one, the service's own setting, the

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::requests::shown;
 use crate::support::aws::sign_in::{key_pem, login_cache, sso_cache};
 use crate::support::aws::{Listing, Shape, Trouble};
 use crate::support::{FakeAws, TempHome, leaks};
@@ -158,7 +159,7 @@ fn timeless(kept: Value) -> Value {
         Value::Object(fields) => fields.into_iter().map(|(key, value)| (key, timeless(value))).collect(),
         Value::String(text) => match jiff::fmt::strtime::parse(STAMP, &text) {
             Ok(_) => Value::from(STAMP),
-            Err(_) => Value::from(text),
+            Err(_) => Value::from(shown(&text)),
         },
         other => other,
     }

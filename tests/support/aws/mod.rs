@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use journal::{Entry, Face, Outcome};
 pub use knobs::{Container, Imds, Knobs, Listing, Shape, SignIn, Sts, Trouble};
-pub use mint::Issued;
+pub use mint::{Issued, sha256_hex};
 
 use journal::Journal;
 use mint::Mint;
