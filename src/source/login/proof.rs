@@ -82,7 +82,7 @@ mod tests {
         let (signed, signature) = proof.rsplit_once('.').unwrap();
         let decoded = |text: &str| {
             let mut text = text.replace('-', "+").replace('_', "/");
-            while text.len() % 4 != 0 {
+            while !text.len().is_multiple_of(4) {
                 text.push('=');
             }
             base64::decode(text).unwrap()

@@ -223,7 +223,7 @@ fn without(mut body: Value, names: &[String]) -> Value {
 
 fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut text = text.replace('-', "+").replace('_', "/");
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     base64::decode(text).ok()
