@@ -21,6 +21,7 @@ mod monitoring;
 mod network;
 mod parity;
 mod sdk;
+mod sign_in;
 mod support;
 mod systemd;
 mod traces;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::aws::Sts;
+use crate::aws::{SignIn, Sts};
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::env::Env;
@@ -89,9 +89,12 @@ pub fn surroundings(
 ) -> Surroundings {
     let http = Client::new(clock.clone());
     let attempt_timeout = config.refresh.attempt_timeout;
+    let to_aws = http.clone().through(Proxies::from_env(env));
     Surroundings {
         clock: clock.clone(),
-        sts: Sts::new(attempt_timeout, http.clone().through(Proxies::from_env(env))),
+        sts: Sts::new(attempt_timeout, to_aws.clone()),
+        sign_in: SignIn::new(attempt_timeout, to_aws),
+        renews: true,
         http,
         attempt_timeout,
         process_timeout,

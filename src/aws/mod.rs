@@ -2,6 +2,7 @@
 
 mod place;
 mod refusal;
+mod sign_in;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -11,9 +12,11 @@ use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{AppName, BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
 use aws_sdk_sts::types::{Credentials as Session, Tag};
+use aws_types::SdkConfig;
 use tokio::time::timeout;
 
 pub use place::{Place, Variant};
+pub use sign_in::{Grant, RoleOfAccount, SignIn, Token};
 
 use crate::cause;
 use crate::credentials::{AccountId, Credentials};
@@ -182,23 +185,29 @@ impl Sts {
     }
 
     fn config(&self, place: &Place, wire: &Wire<'_>) -> Builder {
-        let target = place.target();
-        let mut config = aws_sdk_sts::Config::builder();
-        // Shows up in CloudTrail.
-        config.set_app_name(AppName::new("keyfob").ok());
-        config.set_endpoint_url(target.endpoint);
-        config
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(target.region))
-            .use_fips(target.fips)
-            .use_dual_stack(target.dual_stack)
-            .http_client(wire.client(self.attempt_timeout))
-            .retry_config(RetryConfig::standard().with_max_attempts(TRIES).with_initial_backoff(PAUSE))
-            .timeout_config(TimeoutConfig::disabled())
-            // boto3 does not correct a wrong clock, and whoever gets these credentials would fail by it all the same.
-            .disable_clock_skew_correction(true)
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        Builder::from(&shared(place, wire, self.attempt_timeout))
     }
+}
+
+/// What all of AWS's clients are built with.
+fn shared(place: &Place, wire: &Wire<'_>, patience: Duration) -> SdkConfig {
+    let target = place.target();
+    let mut config = SdkConfig::builder();
+    // Shows up in CloudTrail.
+    config.set_app_name(AppName::new("keyfob").ok());
+    config.set_endpoint_url(target.endpoint);
+    config
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(target.region))
+        .use_fips(target.fips)
+        .use_dual_stack(target.dual_stack)
+        .http_client(wire.client(patience))
+        .retry_config(RetryConfig::standard().with_max_attempts(TRIES).with_initial_backoff(PAUSE))
+        .timeout_config(TimeoutConfig::disabled())
+        // boto3 does not correct a wrong clock, and whoever gets these credentials would fail by it all the same.
+        .disable_clock_skew_correction(true)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
 }
 
 fn signing(caller: &Credentials) -> aws_sdk_sts::config::Credentials {

@@ -91,7 +91,7 @@ pub enum Look {
 /// One request to a server.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// `sts`, `imds` or `container`.
+    /// `sts`, `sso`, `sso_oidc`, `signin`, `imds` or `container`.
     pub service: &'static str,
     /// `AssumeRole`, `PUT token`.
     pub operation: &'static str,
@@ -122,7 +122,7 @@ pub enum TokenKind {
     WebIdentity,
     /// Of EKS Pod Identity, or another container endpoint.
     PodIdentity,
-    /// Of an SSO session.
+    /// Of an SSO sign-in: one that can be refreshed ends with its registration.
     Sso,
 }
 

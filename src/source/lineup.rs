@@ -14,12 +14,14 @@ use super::boto::BotoFiles;
 use super::container::Container;
 use super::environment::Environment;
 use super::imds::Imds;
+use super::login::Login;
 use super::process::Process;
 use super::profile::files::{AwsFile, Files};
 use super::profile::merge::{Profile, Profiles};
 use super::profile::plan::{Base, CredentialSource, Plan, plan};
 use super::session::{Session, choose};
 use super::settled::Settled;
+use super::sso::Sso;
 use super::statics::Statics;
 use super::web_identity::{Asked, web_identity};
 use super::{Lineup, Source, Surroundings};
@@ -182,18 +184,23 @@ impl Botocore {
         let process = profile.and_then(|profile| {
             Process::of(name, profile, &self.env, self.walked(&session.profile, name), &self.around)
         });
-        let process: Arc<dyn Source> = match process {
-            Some(process) => Arc::new(process),
-            None => absent(SourceKind::Process, "the profile has no credential_process"),
-        };
+        let process = found(SourceKind::Process, Ok(process), "the profile has no credential_process");
         let Files { config, credentials } = &session.files;
         let in_credentials = credentials.ini.section(name).map(|s| Profile::of(s, &credentials.path));
         let in_config = Profiles::of_config(&config.ini, &config.path).get(name).cloned();
         vec![
             by_token,
-            unbuilt(SourceKind::Sso, name, profile, &["sso_role_name", "sso_account_id"]),
+            found(
+                SourceKind::Sso,
+                Sso::of(name, session, &self.around),
+                "the profile has no sso_role_name or sso_account_id",
+            ),
             statics(SourceKind::StaticFile, name, credentials, in_credentials),
-            unbuilt(SourceKind::Login, name, profile, &["login_session"]),
+            found(
+                SourceKind::Login,
+                Login::of(name, session, &self.around),
+                "the profile has no login_session",
+            ),
             process,
             statics(SourceKind::StaticConfig, name, config, in_config),
         ]
@@ -271,15 +278,17 @@ fn statics(kind: SourceKind, name: &str, file: &AwsFile, profile: Option<Profile
     Arc::new(Statics::new(kind, name, file, profile))
 }
 
-/// A source that this version recognises by botocore's own sign and cannot ask yet: passing over it could serve
-/// another identity.
-fn unbuilt(kind: SourceKind, name: &str, profile: Option<&Profile>, signs: &[&str]) -> Arc<dyn Source> {
-    let sign = signs.iter().find_map(|key| profile?.setting(key).map(|setting| (key, setting)));
-    let Some((key, setting)) = sign else {
-        return absent(kind, &format!("the profile has no {}", signs.join(" or ")));
-    };
-    let context = format!("{setting}: profile {name} has {key}: {kind} is not supported yet");
-    Arc::new(Settled::new(kind, Failure::misconfigured(&cause::PROFILE_UNSUPPORTED, context)))
+/// The source, or its place.
+fn found<S: Source + 'static>(
+    kind: SourceKind,
+    source: Result<Option<S>, Failure>,
+    otherwise: &str,
+) -> Arc<dyn Source> {
+    match source {
+        Ok(Some(source)) => Arc::new(source),
+        Ok(None) => absent(kind, otherwise),
+        Err(failure) => Arc::new(Settled::new(kind, failure)),
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use keyfob::aws::{AssumeRole, Place, Sts, WebIdentity};
+use keyfob::aws::{AssumeRole, Place, SignIn, Sts, WebIdentity};
 use keyfob::clock::Clock;
 use keyfob::config::env::Env;
 use keyfob::credentials::Credentials;
@@ -26,7 +26,9 @@ fn around() -> Arc<Surroundings> {
     let http = Client::new(clock.clone());
     let sts = Sts::new(attempt_timeout, http.clone());
     let own = Arc::new(ArcSwap::from_pointee(Vec::new()));
-    Arc::new(Surroundings { clock, http, sts, attempt_timeout, process_timeout: None, own, walk: Vec::new() })
+    let sign_in = SignIn::new(attempt_timeout, http.clone());
+    let (process_timeout, renews, walk) = (None, false, Vec::new());
+    Arc::new(Surroundings { clock, http, sts, sign_in, renews, attempt_timeout, process_timeout, own, walk })
 }
 
 fn imds(aws: &FakeAws) -> Imds {

@@ -79,16 +79,16 @@ async fn what_is_broken_ends_the_walk() {
     is(&named("default"), "", "", "profile! PROFILE-UNKNOWN").await;
     is(&named("p"), "[p]", "", "profile! PROFILE-UNKNOWN").await;
     is(&named("p"), "[profile p]", "", "env ENVK").await;
-    is(&[], sso, &format!("[default]\n{KEYS}"), "sso! PROFILE-UNSUPPORTED").await;
+    is(&[], sso, &format!("[default]\n{KEYS}"), "sso! SSO-CONFIG").await;
     is(&[], "[default]\nsso_start_url=x\nsso_region=y", "", "nothing").await;
-    is(&[], "[default]\nlogin_session=x", "", "login! PROFILE-UNSUPPORTED").await;
+    is(&[], "[default]\nlogin_session=x", "", "login! LOGIN-NOLOGIN").await;
     is(&[], "[default]\nlogin_session=x", &format!("[default]\n{KEYS}"), "static_file FILE").await;
     is(&[("AWS_CREDENTIAL_FILE", "/gone")], "", "", "boto_file! FILE-UNREADABLE").await;
     is(
         &[("AWS_CREDENTIAL_FILE", "HOME/config")],
         "[profile AWSAccessKeyId]\nAWSAccessKeyId=x",
         "",
-        "boto_file! PROFILE-UNSUPPORTED",
+        "boto_file! FILE-PARTIAL",
     )
     .await;
     is(&[("AWS_CREDENTIAL_FILE", "HOME/config")], "", "", "nothing").await;
@@ -96,7 +96,7 @@ async fn what_is_broken_ends_the_walk() {
         &[("BOTO_CONFIG", "HOME/config")],
         "[Credentials]\naws_access_key_id=x",
         "",
-        "boto_file! PROFILE-UNSUPPORTED",
+        "boto_file! FILE-PARTIAL",
     )
     .await;
     is(&[ENV[0], ENV[1], ("AWS_METADATA_SERVICE_TIMEOUT", "1s")], "", "", "profile! PROFILE-VALUE").await;
