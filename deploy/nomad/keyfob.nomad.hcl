@@ -88,6 +88,7 @@ job "app" {
         AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE = "${NOMAD_ALLOC_DIR}/tmp/keyfob.token"
         AWS_EC2_METADATA_DISABLED              = "true"
         AWS_REGION                             = "eu-central-1"
+        AWS_DEFAULT_REGION                     = "eu-central-1"
       }
 
       config {

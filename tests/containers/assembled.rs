@@ -21,7 +21,8 @@ const KEYS: [(&str, &str); 2] =
 
 /// With keys in its environment, a place for its token, and nothing else.
 fn furnished(run: &Path, words: &[&str]) -> Container {
-    let container = Container::of(words).volume(run, "/run/keyfob", "").env("AWS_EC2_METADATA_DISABLED", "true");
+    let container =
+        Container::of(words).volume(run, "/run/keyfob", "").env("AWS_EC2_METADATA_DISABLED", "true");
     KEYS.iter().fold(container, |container, (name, value)| container.env(name, value))
 }
 
@@ -85,10 +86,16 @@ fn the_dockerfile_builds_with_this_compiler_this_script_and_all_that_cargo_asks_
     let from = file.all("FROM");
     assert_eq!(from, [&format!("rust:{}-bookworm AS build", text("rust-version")), "scratch"]);
     let run = file.all("RUN");
-    assert_eq!(run, ["cargo build --locked --release", "deploy/docker/rootfs.sh target/release/keyfob /image"]);
+    assert_eq!(
+        run,
+        ["cargo build --locked --release", "deploy/docker/rootfs.sh target/release/keyfob /image"]
+    );
     let label = file.all("LABEL")[0];
     let version = format!("version=\"{}\"", text("version"));
-    assert!(label.contains(&version) && label.contains(&format!("licenses=\"{}\"", text("license"))), "{label}");
+    assert!(
+        label.contains(&version) && label.contains(&format!("licenses=\"{}\"", text("license"))),
+        "{label}"
+    );
 
     // What the ignore file lets through is a whole package for cargo, and holds every file that the sources include.
     let context = tempfile::tempdir().unwrap();
@@ -99,7 +106,14 @@ fn the_dockerfile_builds_with_this_compiler_this_script_and_all_that_cargo_asks_
         Run::new("cp").arg("-r").arg(ours(kept)).arg(&to).run().expect_code(0);
     }
     assert!(context.path().join("deploy/docker/rootfs.sh").is_file());
-    let cargo = Run::new(env!("CARGO")).args(["metadata", "--no-deps", "--offline", "--locked", "--format-version", "1"]);
+    let cargo = Run::new(env!("CARGO")).args([
+        "metadata",
+        "--no-deps",
+        "--offline",
+        "--locked",
+        "--format-version",
+        "1",
+    ]);
     let env = ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME"].into_iter();
     let env = env.filter_map(|name| Some((name, std::env::var(name).ok()?)));
     let metadata = cargo.dir(context.path()).envs(env).run().expect_code(0).json();
@@ -195,7 +209,11 @@ impl Pod {
         let documents = yaml(&ours("tests/helm/golden/example.yaml"));
         let of = |kind: &str| documents.iter().find(|object| object["kind"] == kind).unwrap();
         let spec = &of("Deployment")["spec"]["template"]["spec"];
-        let pod = Pod { home: TempHome::new(), sidecar: spec["initContainers"][0].clone(), app: spec["containers"][0].clone() };
+        let pod = Pod {
+            home: TempHome::new(),
+            sidecar: spec["initContainers"][0].clone(),
+            app: spec["containers"][0].clone(),
+        };
         pod.home.write("keyfob-config/keyfob.toml", of("ConfigMap")["data"]["keyfob.toml"].as_str().unwrap());
         pod.home.write("keyfob-identity/token", "header.payload.signature");
         for name in ["keyfob-auth", "keyfob-private"] {
@@ -221,7 +239,9 @@ impl Pod {
         }
         let context = &self.sidecar["securityContext"];
         assert_eq!(context["readOnlyRootFilesystem"], true);
-        let container = Container::of(&[]).command(command).user(&format!("{}:{}", context["runAsUser"], context["runAsGroup"]));
+        let container = Container::of(&[])
+            .command(command)
+            .user(&format!("{}:{}", context["runAsUser"], context["runAsGroup"]));
         let mounts = self.sidecar["volumeMounts"].as_array().unwrap().iter();
         let container = mounts.fold(container, |container, mount| {
             let (name, at) = (mount["name"].as_str().unwrap(), mount["mountPath"].as_str().unwrap());
@@ -248,7 +268,9 @@ fn the_charts_sidecar_signs_in_with_aws_behind_tls_and_the_images_own_certificat
     let names = Names::answer_with(&network, Ipv4Addr::LOCALHOST);
     let resolver = pod.home.write("resolv.conf", "nameserver 127.0.0.1\n");
     let sidecar = || pod.container(None).volume(&resolver, "/etc/resolv.conf", "ro");
-    let trusting = |container: Container| container.volume(authority.certificate(), "/etc/ssl/certs/ca-certificates.crt", "ro");
+    let trusting = |container: Container| {
+        container.volume(authority.certificate(), "/etc/ssl/certs/ca-certificates.crt", "ro")
+    };
 
     // The certificates that the image has do not know this authority: the agent says so, and the pod does not start.
     let stranger = network.inside(|| sidecar().start());

@@ -32,7 +32,8 @@ impl Image {
             Run::new("chmod").arg("755").arg(root.path()).run().expect_code(0);
             let script = Run::new(ours("deploy/docker/rootfs.sh")).arg(keyfob()).arg(root.path());
             script.dir(&ours("")).env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").run().expect_code(0);
-            let list = Run::new("find").args([".", "-mindepth", "1", "-printf", "%P %m %U:%G\n"]).dir(root.path());
+            let list =
+                Run::new("find").args([".", "-mindepth", "1", "-printf", "%P %m %U:%G\n"]).dir(root.path());
             let mut lines: Vec<_> = list.run().expect_code(0).stdout.lines().map(str::to_owned).collect();
             lines.sort();
             Image { root, contents: lines.join("\n") }
@@ -58,7 +59,8 @@ pub struct Dockerfile {
 impl Dockerfile {
     pub fn read() -> Dockerfile {
         let text = fs::read_to_string(ours("deploy/docker/Dockerfile")).unwrap().replace("\\\n", " ");
-        let lines = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
+        let lines =
+            text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
         let instructions = lines.map(|(word, rest)| (word.to_owned(), rest.trim().to_owned())).collect();
         Dockerfile { instructions }
     }
@@ -75,7 +77,10 @@ impl Dockerfile {
     }
 
     pub fn env(&self) -> impl Iterator<Item = (String, String)> {
-        self.all("ENV").into_iter().filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.into(), value.into()))
+        self.all("ENV")
+            .into_iter()
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.into(), value.into()))
     }
 
     pub fn user(&self) -> &str {
@@ -125,7 +130,11 @@ impl Container {
         let from = from.as_ref();
         let place = Image::assembled().root().join(to.trim_start_matches('/'));
         // Made as engines make them, in a layer that is not the image's.
-        if from.is_file() { file_at(&place) } else { fs::create_dir_all(&place).unwrap() }
+        if from.is_file() {
+            file_at(&place)
+        } else {
+            fs::create_dir_all(&place).unwrap()
+        }
         self.volumes.push(format!("{}:{to}:{mode}", from.display()));
         self
     }

@@ -4,8 +4,10 @@
 //! in namespaces, with the addresses, variables and words that stand in the files under `deploy/`.
 
 mod assembled;
+mod compose;
 mod image;
 mod network;
+mod orchestrators;
 mod outside;
 
 use std::path::{Path, PathBuf};
@@ -23,4 +25,15 @@ fn ours(path: &str) -> PathBuf {
 /// The documents of a file.
 fn yaml(path: &Path) -> Vec<serde_json::Value> {
     documents(&std::fs::read_to_string(path).unwrap())
+}
+
+#[track_caller]
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value}: not a text"))
+}
+
+/// Variables with a value; one without is the caller's, where that is set.
+fn vars(environment: &serde_json::Value) -> Vec<(String, String)> {
+    let pairs = environment.as_object().into_iter().flatten();
+    pairs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }

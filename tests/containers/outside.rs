@@ -32,8 +32,12 @@ impl Authority {
         };
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
         run(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=test-authority -days 2"));
-        run(&format!("req {key} -keyout server.key -out server.csr -subj /CN=server -addext subjectAltName=DNS:{name}"));
-        run("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -copy_extensions copy -days 2 -out server.pem");
+        run(&format!(
+            "req {key} -keyout server.key -out server.csr -subj /CN=server -addext subjectAltName=DNS:{name}"
+        ));
+        run(
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -copy_extensions copy -days 2 -out server.pem",
+        );
         Some(Authority { home })
     }
 
@@ -47,7 +51,8 @@ impl Authority {
         let chain = CertificateDer::pem_file_iter(path("server.pem")).unwrap().map(Result::unwrap).collect();
         let key = PrivateKeyDer::from_pem_file(path("server.key")).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let builder =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         network.door_with(at, move |guest| {
