@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Order, Reread, chain, role_env, surroundings};
 use crate::config::env::Env;
-use crate::config::{Config, Problem, Role};
+use crate::config::{Config, Own, Problem, Role};
 use crate::credentials::RoleName;
 use crate::event::{Event, Observe};
 use crate::file::{self, Kind};
@@ -243,6 +243,9 @@ fn same_identity(a: &Role, b: &Role) -> bool {
         (bare.required, bare.imds_extend, bare.tokens) = (true, true, Vec::new());
         if let Some(assume) = &mut bare.assume {
             (assume.duration, assume.session_name) = (None, None);
+        }
+        if let Some(Own::WebIdentity(identity)) = &mut bare.own {
+            (identity.duration, identity.session_name) = (None, None);
         }
         bare
     };

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::{Address, Audit, Detail, LogFormat, LogLevel, StaticKeys, duration};
+use super::session_name::of_sts;
+use super::{Address, Audit, Detail, LogFormat, LogLevel, SessionName, StaticKeys, duration};
 use crate::credentials::{AccountId, RoleName, SourceKind};
 
 type Read<T> = Result<T, String>;
@@ -176,9 +177,20 @@ pub(super) fn sources(value: &DeValue<'_>) -> Read<Vec<SourceKind>> {
     })
 }
 
-/// Sources that have keys of their own in a role and are never listed.
+/// The same, or one that a role has of its own: those are never chosen, but may be expected.
+pub(super) fn expected_sources(value: &DeValue<'_>) -> Read<Vec<SourceKind>> {
+    let own = value.as_str().and_then(SourceKind::parse).filter(|kind| ours(*kind));
+    own.map_or_else(|| sources(value), |kind| Ok(vec![kind]))
+}
+
+/// Sources that have keys of their own in a role.
 fn ours(kind: SourceKind) -> bool {
     matches!(kind, SourceKind::RoleProcess | SourceKind::RoleWebIdentity | SourceKind::RolesAnywhere)
+}
+
+/// A word of a command line.
+pub(super) fn word(value: &DeValue<'_>) -> Read<String> {
+    words(value, |text| !text.contains('\0'), "a text in quotes").map(str::to_owned)
 }
 
 /// An account number.
@@ -218,17 +230,13 @@ pub(super) fn external_id(value: &DeValue<'_>) -> Read<String> {
     words(value, fits, "2 to 1224 letters, digits or any of _+=,.@:/-").map(str::to_owned)
 }
 
-/// STS's rule for a session name.
-pub(super) fn session_name(value: &DeValue<'_>) -> Read<String> {
-    if value.as_str().is_some_and(|text| text.contains(['{', '}'])) {
-        return Err("a plain name: templates such as {host} are not built yet".to_owned());
-    }
-    let fits = |text: &&str| (2..=64).contains(&text.len()) && text.chars().all(of_sts);
-    words(value, fits, "2 to 64 letters, digits or any of _+=,.@-").map(str::to_owned)
-}
-
-fn of_sts(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)
+/// STS's rule for a session name, and our placeholders.
+pub(super) fn session_name(value: &DeValue<'_>) -> Read<SessionName> {
+    let read = value.as_str().and_then(SessionName::parse);
+    read.ok_or_else(|| {
+        "2 to 64 letters, digits or any of _+=,.@-, with {host}, {namespace}, {serviceaccount}, {pod} or {role} in it"
+            .to_owned()
+    })
 }
 
 /// The name of a region.

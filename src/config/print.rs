@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::overrides::Overrides;
 use super::parse::Loaded;
-use super::{Audit, Config, Detail, LogFormat, LogLevel, Role, StaticKeys, duration};
+use super::{
+    Assume, Audit, Config, Detail, LogFormat, LogLevel, Own, Role, SessionName, StaticKeys, Token,
+    WebIdentity, duration,
+};
 use crate::credentials::SourceKind;
 
 /// The column at which origins begin, where the value leaves room.
@@ -112,26 +115,13 @@ impl Page<'_> {
     fn role(&mut self, index: usize, role: &Role) {
         self.head(&format!("role[{index}]"), "[[role]]");
         self.put("name", &quoted(role.name.as_str()));
-        match &role.profile {
-            Some(profile) => self.put("profile", &quoted(profile)),
-            None => self.unset("profile", "as the environment says"),
-        }
-        match &role.sources {
-            Some(kinds) => self.put("sources", &sources(kinds)),
-            None => self.unset("sources", "all"),
+        match &role.own {
+            Some(Own::Process(argv)) => self.unset("process", &argv.to_string()),
+            Some(Own::WebIdentity(identity)) => self.web_identity(role, identity),
+            None => self.chain(role),
         }
         if let Some(assume) = &role.assume {
-            self.put("role_arn", &quoted(&assume.role_arn));
-            if assume.external_id.is_some() {
-                self.unset("external_id", "set, not shown");
-            }
-            let name = assume.session_name.clone().unwrap_or_else(|| format!("keyfob-{}", role.name));
-            self.put("session_name", &quoted(&name));
-            self.put("duration", &length(assume.duration.unwrap_or(Duration::from_hours(1))));
-            match &assume.region {
-                Some(region) => self.put("region", &quoted(region)),
-                None => self.unset("region", "as the profile or the environment says"),
-            }
+            self.assume(role, assume);
         }
         self.put("required", word(role.required));
         self.put("static_keys", keys(role.static_keys));
@@ -140,6 +130,50 @@ impl Page<'_> {
         self.put("tokens", &list(role.tokens.iter().map(|path| path.to_string_lossy().into_owned())));
         self.expect(role);
         self.variables(role);
+    }
+
+    fn chain(&mut self, role: &Role) {
+        match &role.profile {
+            Some(profile) => self.put("profile", &quoted(profile)),
+            None => self.unset("profile", "as the environment says"),
+        }
+        match &role.sources {
+            Some(kinds) => self.put("sources", &sources(kinds)),
+            None => self.unset("sources", "all"),
+        }
+    }
+
+    fn web_identity(&mut self, role: &Role, identity: &WebIdentity) {
+        let (name, duration) = (session_name(role, identity.session_name.as_ref()), identity.duration);
+        let mut said = vec![
+            format!("role_arn = {}", quoted(&identity.role_arn)),
+            format!("session_name = {name}"),
+            format!("duration = {}", length(duration.unwrap_or(Duration::from_hours(1)))),
+        ];
+        said.extend(identity.region.as_ref().map(|region| format!("region = {}", quoted(region))));
+        match &identity.token {
+            Token::File(path) => {
+                said.push(format!("token_file = {}", quoted(&path.to_string_lossy())));
+                self.put("web_identity", &format!("{{ {} }}", said.join(", ")));
+            }
+            Token::Process(argv) => {
+                said.push(format!("token_process: {argv}"));
+                self.unset("web_identity", &said.join(", "));
+            }
+        }
+    }
+
+    fn assume(&mut self, role: &Role, assume: &Assume) {
+        self.put("role_arn", &quoted(&assume.role_arn));
+        if assume.external_id.is_some() {
+            self.unset("external_id", "set, not shown");
+        }
+        self.put("session_name", &session_name(role, assume.session_name.as_ref()));
+        self.put("duration", &length(assume.duration.unwrap_or(Duration::from_hours(1))));
+        match &assume.region {
+            Some(region) => self.put("region", &quoted(region)),
+            None => self.unset("region", "as the profile or the environment says"),
+        }
     }
 
     fn expect(&mut self, role: &Role) {
@@ -163,6 +197,10 @@ impl Page<'_> {
             None => self.unset("env", "the process's own"),
         }
     }
+}
+
+fn session_name(role: &Role, given: Option<&SessionName>) -> String {
+    quoted(&given.map_or_else(|| format!("keyfob-{}", role.name), ToString::to_string))
 }
 
 fn sources(kinds: &[SourceKind]) -> String {
@@ -262,7 +300,9 @@ mod tests {
                     [startup]\ndeadline = \"90s\"\n[refresh]\njitter = 0\n[[role]]\nname = \"a\"\nprofile = \"p\"\n\
                     sources = [\"env\", \"imds\"]\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\nregion = \"r1\"\n\
                     session_name = \"keyfob-a\"\nduration = \"1h\"\nexpect = { account = \"111122223333\" }\n\
-                    [[role]]\nname = \"b\"\nrequired = false\ntokens = [\"/x\"]\nstatic_keys = \"refuse\"\n";
+                    [[role]]\nname = \"b\"\nrequired = false\ntokens = [\"/x\"]\nstatic_keys = \"refuse\"\n\
+                    [[role]]\nname = \"c\"\nweb_identity = { role_arn = \"arn:aws:iam::111122223333:role/app\", \
+                    token_file = \"/t\", session_name = \"keyfob-{pod}\", duration = \"2h\", region = \"r1\" }\n";
         let (config, page) = printed(text, &Overrides::default());
         assert_eq!(parse::parse(&page, Path::new("k.toml")).unwrap(), config, "{page}");
         let (config, page) = printed("", &Overrides::default());
@@ -286,12 +326,17 @@ mod tests {
     #[test]
     fn what_may_be_secret_is_masked() {
         let text = "[[role]]\nname = \"a\"\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\nexternal_id = \"hush-id\"\n\
-                    env = { AWS_SECRET_ACCESS_KEY = \"hush-key\" }\n";
+                    env = { AWS_SECRET_ACCESS_KEY = \"hush-key\" }\n\
+                    [[role]]\nname = \"b\"\nprocess = [\"helper\", \"hush-argument\"]\n\
+                    [[role]]\nname = \"c\"\n[role.web_identity]\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\n\
+                    token_process = [\"issuer\", \"hush\", \"hush\"]\n";
         let (_, page) = printed(text, &Overrides::default());
         assert!(!page.contains("hush"), "{page}");
         assert!(
             page.contains("# external_id: set, not shown") && page.contains("AWS_SECRET_ACCESS_KEY"),
             "{page}"
         );
+        assert!(page.contains("# process: helper and an argument (not shown)"), "{page}");
+        assert!(page.contains("token_process: issuer and 2 arguments (not shown)"), "{page}");
     }
 }

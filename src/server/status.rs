@@ -155,7 +155,7 @@ impl RoleStatus {
 
 /// The role's own region, else what its last walk read.
 fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
-    let own = entry.role.assume.as_ref().and_then(|assume| assume.region.clone());
+    let own = entry.role.region().map(str::to_owned);
     own.or_else(|| now.last.as_ref()?.region().map(str::to_owned))
 }
 

@@ -178,7 +178,7 @@ fn the_agent_reads_what_the_values_said() {
     let role = &read.roles[0];
     let assume = role.assume.as_ref().unwrap();
     assert_eq!(role.profile.as_deref(), Some("it's \"p\""));
-    assert_eq!(assume.session_name.as_deref(), Some("me"));
+    assert_eq!(assume.session_name.as_ref().unwrap().to_string(), "me");
     assert_eq!(assume.external_id.as_deref(), Some("a:b"));
     assert!(role.allow_drift && !role.required && role.expect.account.is_some());
 }

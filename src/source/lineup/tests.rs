@@ -2,6 +2,7 @@
 
 use super::super::testing::{Home, surroundings, walked};
 use super::*;
+use crate::config::Assume;
 use crate::failure::FailureKind;
 use crate::http::fake::{Fake, Reply, ok};
 use crate::report::{Look, Outcome};
@@ -133,7 +134,7 @@ async fn the_older_profile_variable_wins() {
 }
 
 /// A fake STS whose key ids tell who assumed what: `app<FILE`.
-fn sts() -> Fake {
+pub(super) fn sts() -> Fake {
     Fake::serving(|request| {
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         let field = |name: &str| {
