@@ -9,6 +9,7 @@ mod image;
 mod network;
 mod orchestrators;
 mod outside;
+mod pipelines;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

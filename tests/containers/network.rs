@@ -96,7 +96,7 @@ pub struct Door {
 }
 
 impl Door {
-    fn open(listener: TcpListener, each: impl Fn(TcpStream) + Send + Sync + 'static) -> Door {
+    pub fn open(listener: TcpListener, each: impl Fn(TcpStream) + Send + Sync + 'static) -> Door {
         const LOOK_EVERY: Duration = Duration::from_millis(10);
         listener.set_nonblocking(true).unwrap();
         let at = listener.local_addr().unwrap();

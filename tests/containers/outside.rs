@@ -1,6 +1,7 @@
 //! What a container finds outside: names that are answered, and AWS behind TLS.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -127,4 +128,29 @@ fn answer(question: &[u8], address: Ipv4Addr) -> (String, Vec<u8>) {
         answer.extend(address.octets());
     }
     (name.join("."), answer)
+}
+
+/// A web server that answers one request a connection.
+pub struct Web(Door);
+
+impl Web {
+    /// The head of a request in, status and body out.
+    pub fn serve(answer: impl Fn(&str) -> (u16, Vec<u8>) + Send + Sync + 'static) -> Web {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Web(Door::open(listener, move |mut guest| {
+            let head: Vec<_> = BufReader::new(&guest)
+                .lines()
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            let (status, body) = answer(&head.join("\n"));
+            let head =
+                format!("HTTP/1.1 {status} -\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = guest.write_all(head.as_bytes()).and_then(|()| guest.write_all(&body));
+        }))
+    }
+
+    pub fn at(&self) -> SocketAddr {
+        self.0.at
+    }
 }
