@@ -13,7 +13,8 @@ use super::{SOON, ours, yaml};
 use crate::sdk::Sdk;
 use crate::support::run::skip;
 use crate::support::serving::parse_bound;
-use crate::support::{FakeAws, Run, TempHome, raw};
+use crate::support::tools::tool;
+use crate::support::{FakeAws, Run, TempHome, keyfob, raw};
 
 const ADMIN: &str = "127.0.0.1:5398";
 const KEYS: [(&str, &str); 2] =
@@ -177,7 +178,10 @@ fn what_is_tried_first_works_in_it() {
 #[test]
 fn without_configuration_it_serves_what_instance_metadata_has() {
     let Some(network) = Network::new() else { return };
+    // As an engine makes a place in memory: root's, and anybody may write there.
     let (aws, run) = (FakeAws::spawn_thread(), volume());
+    chown(run.path(), Some(0), Some(0)).unwrap();
+    fs::set_permissions(run.path(), fs::Permissions::from_mode(0o1777)).unwrap();
     network.ip("address add 169.254.169.254/32 dev lo");
     let _metadata = network.door("169.254.169.254:80", aws.addr());
     let agent = network.inside(|| Container::of(&[]).volume(run.path(), "/run/keyfob", "").start());
@@ -186,6 +190,18 @@ fn without_configuration_it_serves_what_instance_metadata_has() {
     wait.expect_code(0);
     let served = network.inside(|| served(run.path()));
     assert!(aws.issued(served["AccessKeyId"].as_str().unwrap()).is_some());
+}
+
+#[test]
+fn the_binary_runs_wherever_glibc_is_as_old_as_the_readme_says() {
+    let Some(objdump) = tool("objdump") else { return };
+    let symbols = Run::new(objdump).arg("-T").arg(keyfob()).run().expect_code(0).stdout;
+    let minor = |symbol: &str| symbol.split(['.', ')', ' ']).nth(1)?.parse::<u32>().ok();
+    let newest = symbols.split("GLIBC_2").skip(1).filter_map(|rest| minor(rest)).max().unwrap();
+    assert!(newest <= 34, "glibc 2.{newest}");
+    for file in ["deploy/ecs/Dockerfile", "deploy/README.md"] {
+        assert!(fs::read_to_string(ours(file)).unwrap().contains("glibc 2.34 or later"), "{file}");
+    }
 }
 
 /// What the agent of this network answers to the token in this folder.

@@ -38,3 +38,19 @@ fn vars(environment: &serde_json::Value) -> Vec<(String, String)> {
     let pairs = environment.as_object().into_iter().flatten();
     pairs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
+
+/// README leads to every file of these ways in, and to nothing that is not there.
+#[test]
+fn readme_leads_to_what_is_there() {
+    let readme = std::fs::read_to_string(ours("deploy/README.md")).unwrap();
+    let links = readme.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap());
+    for link in links.filter(|link| !link.is_empty()) {
+        assert!(ours("deploy").join(link).exists(), "{link}");
+    }
+    for folder in ["docker", "ecs", "nomad", "ci"] {
+        for entry in std::fs::read_dir(ours("deploy").join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(readme.contains(name.trim_end_matches(".dockerignore")), "{folder}/{name}");
+        }
+    }
+}
