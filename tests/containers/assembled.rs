@@ -197,7 +197,7 @@ fn the_binary_runs_wherever_glibc_is_as_old_as_the_readme_says() {
     let Some(objdump) = tool("objdump") else { return };
     let symbols = Run::new(objdump).arg("-T").arg(keyfob()).run().expect_code(0).stdout;
     let minor = |symbol: &str| symbol.split(['.', ')', ' ']).nth(1)?.parse::<u32>().ok();
-    let newest = symbols.split("GLIBC_2").skip(1).filter_map(|rest| minor(rest)).max().unwrap();
+    let newest = symbols.split("GLIBC_2").skip(1).filter_map(minor).max().unwrap();
     assert!(newest <= 34, "glibc 2.{newest}");
     for file in ["deploy/ecs/Dockerfile", "deploy/README.md"] {
         assert!(fs::read_to_string(ours(file)).unwrap().contains("glibc 2.34 or later"), "{file}");
