@@ -256,7 +256,8 @@ fn refuse_loops(config: &Config, env: &Env, unnamed: bool) -> Result<(), StartEr
     let walk = inherited_walk(env);
     for role in &config.roles {
         let (profile, _) = choose(role.profile.as_deref(), &role_env(role, env));
-        if let Some(failure) = looped(&walk, (!unnamed).then_some(&role.name), &profile) {
+        let profile = role.own.is_none().then_some(profile.as_str());
+        if let Some(failure) = looped(&walk, (!unnamed).then_some(&role.name), profile) {
             return Err(StartError::Loop(failure));
         }
     }

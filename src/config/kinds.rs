@@ -176,9 +176,20 @@ pub(super) fn sources(value: &DeValue<'_>) -> Read<Vec<SourceKind>> {
     })
 }
 
-/// Sources that have keys of their own in a role and are never listed.
+/// The same, or one that a role has of its own: those are never chosen, but may be expected.
+pub(super) fn expected_sources(value: &DeValue<'_>) -> Read<Vec<SourceKind>> {
+    let own = value.as_str().and_then(SourceKind::parse).filter(|kind| ours(*kind));
+    own.map_or_else(|| sources(value), |kind| Ok(vec![kind]))
+}
+
+/// Sources that have keys of their own in a role.
 fn ours(kind: SourceKind) -> bool {
     matches!(kind, SourceKind::RoleProcess | SourceKind::RoleWebIdentity | SourceKind::RolesAnywhere)
+}
+
+/// A word of a command line.
+pub(super) fn word(value: &DeValue<'_>) -> Read<String> {
+    words(value, |text| !text.contains('\0'), "a text in quotes").map(str::to_owned)
 }
 
 /// An account number.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::overrides::Overrides;
 use super::parse::Loaded;
-use super::{Audit, Config, Detail, LogFormat, LogLevel, Role, StaticKeys, duration};
+use super::{Assume, Audit, Config, Detail, LogFormat, LogLevel, Own, Role, StaticKeys, duration};
 use crate::credentials::SourceKind;
 
 /// The column at which origins begin, where the value leaves room.
@@ -112,26 +112,12 @@ impl Page<'_> {
     fn role(&mut self, index: usize, role: &Role) {
         self.head(&format!("role[{index}]"), "[[role]]");
         self.put("name", &quoted(role.name.as_str()));
-        match &role.profile {
-            Some(profile) => self.put("profile", &quoted(profile)),
-            None => self.unset("profile", "as the environment says"),
-        }
-        match &role.sources {
-            Some(kinds) => self.put("sources", &sources(kinds)),
-            None => self.unset("sources", "all"),
+        match &role.own {
+            Some(Own::Process(argv)) => self.unset("process", &argv.to_string()),
+            None => self.chain(role),
         }
         if let Some(assume) = &role.assume {
-            self.put("role_arn", &quoted(&assume.role_arn));
-            if assume.external_id.is_some() {
-                self.unset("external_id", "set, not shown");
-            }
-            let name = assume.session_name.clone().unwrap_or_else(|| format!("keyfob-{}", role.name));
-            self.put("session_name", &quoted(&name));
-            self.put("duration", &length(assume.duration.unwrap_or(Duration::from_hours(1))));
-            match &assume.region {
-                Some(region) => self.put("region", &quoted(region)),
-                None => self.unset("region", "as the profile or the environment says"),
-            }
+            self.assume(role, assume);
         }
         self.put("required", word(role.required));
         self.put("static_keys", keys(role.static_keys));
@@ -140,6 +126,31 @@ impl Page<'_> {
         self.put("tokens", &list(role.tokens.iter().map(|path| path.to_string_lossy().into_owned())));
         self.expect(role);
         self.variables(role);
+    }
+
+    fn chain(&mut self, role: &Role) {
+        match &role.profile {
+            Some(profile) => self.put("profile", &quoted(profile)),
+            None => self.unset("profile", "as the environment says"),
+        }
+        match &role.sources {
+            Some(kinds) => self.put("sources", &sources(kinds)),
+            None => self.unset("sources", "all"),
+        }
+    }
+
+    fn assume(&mut self, role: &Role, assume: &Assume) {
+        self.put("role_arn", &quoted(&assume.role_arn));
+        if assume.external_id.is_some() {
+            self.unset("external_id", "set, not shown");
+        }
+        let name = assume.session_name.clone().unwrap_or_else(|| format!("keyfob-{}", role.name));
+        self.put("session_name", &quoted(&name));
+        self.put("duration", &length(assume.duration.unwrap_or(Duration::from_hours(1))));
+        match &assume.region {
+            Some(region) => self.put("region", &quoted(region)),
+            None => self.unset("region", "as the profile or the environment says"),
+        }
     }
 
     fn expect(&mut self, role: &Role) {
@@ -286,12 +297,14 @@ mod tests {
     #[test]
     fn what_may_be_secret_is_masked() {
         let text = "[[role]]\nname = \"a\"\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\nexternal_id = \"hush-id\"\n\
-                    env = { AWS_SECRET_ACCESS_KEY = \"hush-key\" }\n";
+                    env = { AWS_SECRET_ACCESS_KEY = \"hush-key\" }\n\
+                    [[role]]\nname = \"b\"\nprocess = [\"helper\", \"hush-argument\"]\n";
         let (_, page) = printed(text, &Overrides::default());
         assert!(!page.contains("hush"), "{page}");
         assert!(
             page.contains("# external_id: set, not shown") && page.contains("AWS_SECRET_ACCESS_KEY"),
             "{page}"
         );
+        assert!(page.contains("# process: helper and an argument (not shown)"), "{page}");
     }
 }

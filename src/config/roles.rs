@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use toml::de::DeValue;
+
 use super::raw::Section;
-use super::{Assume, Auth, Config, Expect, Role, StaticKeys, Vars, kinds};
+use super::{Argv, Assume, Auth, Config, Expect, Own, Role, StaticKeys, Vars, kinds};
 use crate::credentials::{RoleName, SourceKind};
 
 /// Every `[[role]]`; without any, the one that exists without configuration.
@@ -28,18 +30,21 @@ fn role(mut at: Section<'_, '_>, auth: &Auth) -> Option<Role> {
         at.problem("name", "no name", "name = \"…\", 1 to 64 letters, digits, '.', '_' or '-'");
     }
     let default = Role::named(name.clone().unwrap_or_else(RoleName::default_role));
-    let sources = sources(&mut at);
+    let sources = sources(&mut at, kinds::sources);
+    let own = own(&mut at);
+    let one = own.as_ref().map(|own| vec![own.kind()]);
     let role = Role {
         profile: at.read("profile", kinds::text),
         assume: assume(&mut at),
         required: at.read("required", kinds::flag).unwrap_or(default.required),
         static_keys: at.read("static_keys", kinds::static_keys).unwrap_or(StaticKeys::AsIs),
-        expect: expect(at.section("expect"), sources.as_deref()),
+        expect: expect(at.section("expect"), one.as_deref().or(sources.as_deref())),
         allow_drift: at.read("allow_drift", kinds::flag).unwrap_or(default.allow_drift),
         imds_extend: at.read("imds_extend", kinds::flag).unwrap_or(default.imds_extend),
         tokens: tokens(&mut at, auth),
         env: variables(at.section("env")),
         sources,
+        own,
         ..default
     };
     for (key, what) in LATER {
@@ -50,9 +55,8 @@ fn role(mut at: Section<'_, '_>, auth: &Auth) -> Option<Role> {
 }
 
 /// Keys of a role that the contract knows and this version does not.
-const LATER: [(&str, &str); 8] = [
+const LATER: [(&str, &str); 7] = [
     ("allow", "access by user id"),
-    ("process", "a command of the role's own"),
     ("web_identity", "a web identity of the role's own"),
     ("roles_anywhere", "IAM Roles Anywhere"),
     ("policy", "a session policy"),
@@ -61,8 +65,40 @@ const LATER: [(&str, &str); 8] = [
     ("source_identity", "a source identity"),
 ];
 
-fn sources(at: &mut Section<'_, '_>) -> Option<Vec<SourceKind>> {
-    let items = at.list("sources", "sources, such as [\"env\", \"profile\"]", kinds::sources)?;
+/// The source that a role has of its own: then nothing else can be chosen.
+fn own(at: &mut Section<'_, '_>) -> Option<Own> {
+    let process = argv(at, "process").map(Own::Process);
+    if at.has("process") {
+        for key in ["sources", "profile"] {
+            if at.has(key) {
+                at.problem(
+                    key,
+                    "it stands beside process",
+                    "one of the two: process is the role's only source",
+                );
+            }
+        }
+    }
+    process
+}
+
+fn argv(at: &mut Section<'_, '_>, key: &'static str) -> Option<Argv> {
+    const ELEMENTS: &str = "a program and its arguments, such as [\"/usr/local/bin/helper\", \"--json\"]";
+    let items = at.list_hidden(key, ELEMENTS, kinds::word)?;
+    if at.has_empty(key) {
+        at.problem(key, "an empty list", format!("a list of {ELEMENTS}"));
+    }
+    let words: Vec<String> = items.into_iter().map(|item| item.value).collect();
+    if words.first().is_some_and(String::is_empty) {
+        at.problem(key, "a program without a name", format!("a list of {ELEMENTS}"));
+    }
+    (!words.is_empty()).then_some(Argv(words))
+}
+
+type Kinds = fn(&DeValue<'_>) -> Result<Vec<SourceKind>, String>;
+
+fn sources(at: &mut Section<'_, '_>, kind: Kinds) -> Option<Vec<SourceKind>> {
+    let items = at.list("sources", "sources, such as [\"env\", \"profile\"]", kind)?;
     if at.has_empty("sources") {
         at.problem("sources", "an empty list", "at least one source; or no such line, which allows all");
     }
@@ -96,7 +132,7 @@ fn assume(at: &mut Section<'_, '_>) -> Option<Assume> {
 
 fn expect(mut at: Section<'_, '_>, allowed: Option<&[SourceKind]>) -> Expect {
     let account = at.read("account", kinds::account);
-    let sources = sources(&mut at);
+    let sources = sources(&mut at, kinds::expected_sources);
     if let (Some(expected), Some(allowed)) = (&sources, allowed)
         && !expected.is_empty()
         && !expected.iter().any(|kind| allowed.contains(kind))

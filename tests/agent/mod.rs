@@ -6,6 +6,7 @@ mod files;
 mod in_process;
 mod metrics;
 mod outage;
+mod own;
 mod roles;
 
 use std::time::{Duration, Instant};

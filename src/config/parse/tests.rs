@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::config::{Audit, Detail, LogFormat, StaticKeys, Vars};
+use crate::config::{Argv, Audit, Detail, LogFormat, Own, StaticKeys, Vars};
 use crate::credentials::SourceKind;
 
 fn problems(text: &str) -> Vec<String> {
@@ -27,7 +27,8 @@ const ADDRESS: &str = "wanted an IP address with a port, such as \"127.0.0.1:539
 const ADMIN: &str =
     "wanted an IP address with a port, such as \"127.0.0.1:5398\" or \"[::1]:5398\", or \"off\"";
 /// What several rows want.
-const WANTS: [(&str, &str); 7] = [
+const WANTS: [(&str, &str); 8] = [
+    ("{ARGV}", "a program and its arguments, such as [\"/usr/local/bin/helper\", \"--json\"]"),
     ("{ADDRESS}", ADDRESS),
     ("{ADMIN}", ADMIN),
     ("{PATH}", PATH),
@@ -290,10 +291,28 @@ const ROLE: &[(&str, &str, &str)] = &[
         "allow",
         "a table; wanted nothing: a later version brings access by user id",
     ),
+    ("process = \"hush --key x\"", "process", "a text of 12 characters (not shown); wanted a list of {ARGV}"),
+    ("process = []", "process", "an empty list; wanted a list of {ARGV}"),
+    ("process = [\"\", \"x\"]", "process", "a program without a name; wanted a list of {ARGV}"),
     (
-        "process = [\"helper\"]",
-        "process",
-        "a list; wanted nothing: a later version brings a command of the role's own",
+        "process = [\"helper\", 7]",
+        "process[1]",
+        "something else than a text: integer (not shown); wanted a text in quotes",
+    ),
+    (
+        "process = [\"helper\"]\nsources = [\"env\"]",
+        "sources",
+        "it stands beside process; wanted one of the two: process is the role's only source",
+    ),
+    (
+        "process = [\"helper\"]\nprofile = \"p\"",
+        "profile",
+        "it stands beside process; wanted one of the two: process is the role's only source",
+    ),
+    (
+        "process = [\"helper\"]\nexpect = { sources = [\"process\"] }",
+        "expect.sources",
+        "none of these is among the role's sources; wanted a source that the role may use: nothing would ever be served",
     ),
     (
         "web_identity = { role_arn = \"a\" }",
@@ -457,6 +476,11 @@ env = { AWS_CONFIG_FILE = "/c", EMPTY = "" }
 [[role]]
 name = "other"
 env = {}
+[[role]]
+name = "vault"
+process = ["vault-aws", "--role", ""]
+role_arn = "arn:aws:iam::111122223333:role/app"
+expect = { sources = ["role_process"] }
 "#;
 
 #[test]
@@ -480,7 +504,7 @@ fn everything_that_can_be_said_is_read() {
             identity: true,
         }
     );
-    let [app, other] = read.roles.as_slice() else { panic!("two roles") };
+    let [app, other, vault] = read.roles.as_slice() else { panic!("three roles") };
     let sources = app.sources.as_deref().unwrap();
     assert!(sources.contains(&SourceKind::Profile) && sources.contains(&SourceKind::StaticConfig));
     assert!(sources.contains(&SourceKind::EksPodIdentity) && !sources.contains(&SourceKind::Env));
@@ -494,6 +518,10 @@ fn everything_that_can_be_said_is_read() {
     assert_eq!(app.env.as_ref().unwrap().0.len(), 2);
     assert_eq!(other.env, Some(Vars::default()));
     assert_eq!(other.assume, None);
+    let argv = ["vault-aws", "--role", ""].map(str::to_owned);
+    assert_eq!(vault.own, Some(Own::Process(Argv(argv.into()))));
+    assert_eq!(format!("{:?}", vault.own), "Some(Process(vault-aws and 2 arguments (not shown)))");
+    assert!(vault.assume.is_some());
 }
 
 #[test]

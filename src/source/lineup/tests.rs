@@ -2,6 +2,7 @@
 
 use super::super::testing::{Home, surroundings, walked};
 use super::*;
+use crate::config::Assume;
 use crate::failure::FailureKind;
 use crate::http::fake::{Fake, Reply, ok};
 use crate::report::{Look, Outcome};
