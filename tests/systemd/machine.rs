@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use super::*;
@@ -52,14 +52,16 @@ impl Machine {
         let bin = disk.path().join("installed/usr/bin");
         fs::create_dir_all(&bin).unwrap();
         // Cargo replaces the file rather than to write into it, and so shall nobody here.
-        fs::hard_link(keyfob(), bin.join("keyfob")).or_else(|_| fs::copy(keyfob(), bin.join("keyfob")).map(drop)).unwrap();
+        fs::hard_link(keyfob(), bin.join("keyfob"))
+            .or_else(|_| fs::copy(keyfob(), bin.join("keyfob")).map(drop))
+            .unwrap();
         furnish(&disk);
         let mut run = Run::new(&python).arg(script()).arg("boot").arg(disk.path());
         for path in shown() {
             run = run.arg("--show").arg(path);
         }
         let running = Running::start(&run.envs(path()));
-        assert!(running.stdout.says(START, "up"), "the machine does not start:\n{}", running.stderr.text());
+        assert!(running.stdout.says(SOON, "up"), "the machine does not start:\n{}", running.stderr.text());
         Some(Machine { running, disk, python })
     }
 
@@ -71,6 +73,17 @@ impl Machine {
     /// Writes a file of root's with this mode.
     pub fn write(&self, path: &str, mode: u32, text: &str) {
         put(&self.disk, path, mode, text);
+    }
+
+    /// Writes a file that the group `keyfob` may read, as an administrator does.
+    pub fn shared(&self, path: &str, text: &str) {
+        let folder = self.at(path).parent().unwrap().to_owned();
+        fs::create_dir_all(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        self.write(path, 0o640, text);
+        let groups = fs::read_to_string(self.at("/etc/group")).unwrap();
+        let line = groups.lines().find(|line| line.starts_with("keyfob:")).unwrap();
+        chown(self.at(path), None, line.split(':').nth(2).and_then(|gid| gid.parse().ok())).unwrap();
     }
 
     /// The words for `keyfob.service` with these drop-ins, or those of another unit's file.
@@ -134,7 +147,9 @@ fn shown() -> Vec<PathBuf> {
     match fs::read_to_string(venv.join("pyvenv.cfg")) {
         Ok(config) => {
             let home = config.lines().find_map(|line| line.strip_prefix("home = ")).unwrap();
-            shown.extend(Path::new(home).parent().filter(|prefix| !prefix.starts_with("/usr")).map(Path::to_owned));
+            shown.extend(
+                Path::new(home).parent().filter(|prefix| !prefix.starts_with("/usr")).map(Path::to_owned),
+            );
             shown.push(venv);
         }
         Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
