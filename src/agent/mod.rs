@@ -23,7 +23,7 @@ use crate::event::{Event, Observe, Observers};
 use crate::failure::Failure;
 use crate::http::{Client, Proxies};
 use crate::roster::{Entry, Roster};
-use crate::server::{self, About, Access, BindError, Passed, Shared, TokenFiles};
+use crate::server::{self, About, Access, BindError, Certificates, Passed, Shared, TokenFiles};
 use crate::shutdown::Shutdown;
 use crate::source::Surroundings;
 use crate::source::lineup::{Botocore, looped};
@@ -31,7 +31,7 @@ use crate::source::process::inherited_walk;
 use crate::source::session::choose;
 use crate::telemetry::{Shown, Telemetry};
 use crate::watcher::Watcher;
-use house::House;
+use house::{House, Troubles};
 
 /// The kubelet's and systemd's patience, less some (design 10).
 const SHUTDOWN: Duration = Duration::from_millis(1500);
@@ -73,8 +73,8 @@ impl fmt::Debug for Options {
 pub enum StartError {
     /// An address cannot be bound.
     Bind(BindError),
-    /// Token files that cannot be used.
-    Tokens(Vec<Problem>),
+    /// Files of tokens and certificates that cannot be used.
+    Files(Vec<Problem>),
     /// A role that is being resolved by whoever started this process.
     Loop(Failure),
 }
@@ -181,8 +181,8 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     let bound = server::bind(&config.listen, passed).map_err(StartError::Bind)?;
     let observers = telemetry.observers;
     let admin = bound.admin_at.is_some();
-    let tokens = TokenFiles::open(&config.auth, &config.roles, admin, &env, observers.clone())
-        .map_err(StartError::Tokens)?;
+    let tokens = TokenFiles::open(&config.auth, &config.roles, admin, &env, observers.clone());
+    let (certificates, tokens) = both(Certificates::open(&config.listen), tokens)?;
     let (shutdown, early) = Shutdown::new();
     let (watcher, watching) = Watcher::new(clock.clone(), observers.clone());
     shutdown.spawn("watcher", shutdown.stopping.clone(), watching);
@@ -193,12 +193,7 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
 
     let own: Vec<_> = bound.credentials_at.iter().filter_map(Address::tcp).chain(bound.admin_at).collect();
     let own = Arc::new(ArcSwap::from_pointee(own));
-    let about = About {
-        credentials: bound.credentials_at.clone(),
-        admin: bound.admin_at,
-        token_file: tokens.main().to_owned(),
-        admin_token_file: tokens.admin().map(ToOwned::to_owned),
-    };
+    let about = About::new(&bound, &tokens, &certificates);
     let deadline = config.startup.deadline.map(|deadline| Instant::now() + deadline);
     let shared = Arc::new(Shared {
         roster: Arc::default(),
@@ -219,11 +214,12 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         own,
         watcher,
         tokens,
+        certificates,
         kept: BTreeMap::new(),
         shared: Arc::clone(&shared),
         shutdown: shutdown.clone(),
         unnamed,
-        troubled: Vec::new(),
+        troubled: Troubles::default(),
     };
     observers.observe(&Event::ConfigApplied(&house.config));
     house.settle();
@@ -232,11 +228,22 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         admin: shared.about.admin,
         token_file: &shared.about.token_file,
     });
-    bound.serve(&shared, &shutdown);
+    bound.serve(&shared, &house.certificates, &shutdown);
     let (orders, ordered) = mpsc::unbounded_channel();
     let control = Control { orders, stop: CancellationToken::new() };
     shutdown.spawn("house", shutdown.stopping.clone(), house.run(ordered, watch));
     Ok(Agent { shared, shutdown, early, control, deadline })
+}
+
+/// All that is wrong with either, at once.
+fn both<A, B>(one: Result<A, Vec<Problem>>, other: Result<B, Vec<Problem>>) -> Result<(A, B), StartError> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (one, other) => {
+            let problems = [one.err(), other.err()].into_iter().flatten();
+            Err(StartError::Files(problems.flatten().collect()))
+        }
+    }
 }
 
 /// Notices when the wall clock jumps, and says every few seconds that the runtime turns.

@@ -104,6 +104,7 @@ mod tests {
             ready: true,
             credentials_addresses: Vec::new(),
             admin_address: None,
+            endpoint: None,
             token_file: "/t".into(),
             admin_token_file: None,
             roles,

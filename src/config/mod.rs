@@ -18,7 +18,7 @@ mod shown;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use address::Address;
@@ -55,6 +55,29 @@ pub struct Listen {
     pub hosts: Vec<String>,
     /// IP TTL of answers on listeners that are not loopback.
     pub ttl: u32,
+    /// Whether the metadata service's paths are answered too.
+    pub imds: bool,
+    /// TLS on credentials addresses that are IP addresses.
+    pub tls: Option<KeyPair>,
+    /// TLS on the admin address.
+    pub admin_tls: Option<KeyPair>,
+}
+
+/// A certificate and its private key, as files of PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPair {
+    /// The listener's own certificate first.
+    pub cert: PathBuf,
+    /// Not encrypted.
+    pub key: PathBuf,
+}
+
+impl KeyPair {
+    /// Both files.
+    #[must_use]
+    pub fn paths(&self) -> [&Path; 2] {
+        [&self.cert, &self.key]
+    }
 }
 
 /// `[auth]`.
@@ -190,6 +213,8 @@ pub struct Role {
     pub imds_extend: bool,
     /// The only tokens that open this role; empty is the main one.
     pub tokens: Vec<PathBuf>,
+    /// The only users that may ask for it; `None` is all.
+    pub allow: Option<Vec<u32>>,
     /// Replaces all `AWS_*` and `BOTO_CONFIG` of the chain's environment.
     pub env: Option<Vars>,
 }
@@ -276,6 +301,9 @@ impl Default for Listen {
             expose: false,
             hosts: Vec::new(),
             ttl: 1,
+            imds: false,
+            tls: None,
+            admin_tls: None,
         }
     }
 }
@@ -308,6 +336,7 @@ impl Role {
             allow_drift: false,
             imds_extend: true,
             tokens: Vec::new(),
+            allow: None,
             env: None,
         }
     }

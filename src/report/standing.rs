@@ -85,7 +85,7 @@ pub struct Served<'a> {
     /// HTTP status.
     pub status: u16,
     /// Why it was refused: a closed set (`missing_token`, `bad_token`, `bad_host_header`, `forwarded_header`,
-    /// `role_denied`), or empty.
+    /// `role_denied`, `peer_denied`), or empty.
     pub refused: &'static str,
     /// From the parsed head to the finished answer.
     pub took: Duration,

@@ -28,6 +28,9 @@ pub struct Status {
     pub credentials_addresses: Vec<String>,
     /// Bound admin address.
     pub admin_address: Option<String>,
+    /// Where SDKs on this machine find credentials: scheme, name and port.
+    #[serde(default)]
+    pub endpoint: Option<String>,
     /// The main token's file.
     pub token_file: PathBuf,
     /// The admin token's file.

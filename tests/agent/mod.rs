@@ -7,6 +7,7 @@ mod in_process;
 mod metrics;
 mod outage;
 mod roles;
+mod tls;
 
 use std::time::{Duration, Instant};
 

@@ -113,16 +113,16 @@ const LISTEN: &[(&str, &str, &str)] = &[
     ("ttl = 0", "ttl", "0; wanted a whole number from 1 to 255"),
     ("ttl = 256", "ttl", "256; wanted a whole number from 1 to 255"),
     ("ttl = \"1\"", "ttl", "\"1\"; wanted a whole number from 1 to 255"),
-    ("imds = true", "imds", "true; wanted false: answering the metadata service's paths is not built yet"),
+    ("imds = 1", "imds", "1; wanted true or false"),
     (
-        "tls = { cert = \"/c\", key = \"/k\" }",
-        "tls",
-        "a table; wanted nothing: a later version brings TLS on the credentials listener",
+        "tls = { cert = \"/c\", key = \"k\" }",
+        "tls.key",
+        "\"k\"; wanted the absolute path of a file, such as \"/run/keyfob/token\"",
     ),
     (
         "admin_tls = { cert = \"/c\" }",
-        "admin_tls",
-        "a table; wanted nothing: a later version brings TLS on the admin listener",
+        "admin_tls.key",
+        "not there; wanted both files: { cert = \"/…\", key = \"/…\" }",
     ),
     (
         "credential = [\"127.0.0.1:1\"]",
@@ -285,11 +285,10 @@ const ROLE: &[(&str, &str, &str)] = &[
         "env.A=B",
         "a text of 1 characters (not shown); wanted the name of an environment variable, without '='",
     ),
-    (
-        "allow = { uids = [1000] }",
-        "allow",
-        "a table; wanted nothing: a later version brings access by user id",
-    ),
+    ("allow = { uids = [1000, -1] }", "allow.uids[1]", "-1; wanted a user's number, such as 1000"),
+    ("allow = { uids = [\"app\"] }", "allow.uids[0]", "\"app\"; wanted a user's number, such as 1000"),
+    ("allow = { uids = [] }", "allow.uids", "an empty list; wanted at least one user: nobody could ask"),
+    ("allow = {}", "allow.uids", "not there; wanted the users who may ask: { uids = [1000] }"),
     (
         "process = [\"helper\"]",
         "process",

@@ -146,6 +146,7 @@ impl Observe for Metrics {
             | Event::WatchRestored
             | Event::TokenWritten(_)
             | Event::TokensRejected(_)
+            | Event::CertificatesRejected(_)
             | Event::ClockJumped
             | Event::Draining(_) => {}
         }
