@@ -7,6 +7,7 @@ pub mod duration;
 pub mod env;
 mod findings;
 mod kinds;
+mod listen;
 mod near;
 pub mod overrides;
 pub mod parse;
@@ -17,11 +18,11 @@ mod shown;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Address;
+pub use listen::{KeyPair, Listen};
 
 use crate::credentials::{AccountId, RoleName, SourceKind};
 
@@ -40,44 +41,6 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// At least one; names are unique.
     pub roles: Vec<Role>,
-}
-
-/// `[listen]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// Credentials addresses.
-    pub credentials: Vec<Address>,
-    /// Admin address; `None` is off.
-    pub admin: Option<SocketAddr>,
-    /// Whether a credentials address may be other than loopback.
-    pub expose: bool,
-    /// More names accepted in `Host`, lower case.
-    pub hosts: Vec<String>,
-    /// IP TTL of answers on listeners that are not loopback.
-    pub ttl: u32,
-    /// Whether the metadata service's paths are answered too.
-    pub imds: bool,
-    /// TLS on credentials addresses that are IP addresses.
-    pub tls: Option<KeyPair>,
-    /// TLS on the admin address.
-    pub admin_tls: Option<KeyPair>,
-}
-
-/// A certificate and its private key, as files of PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyPair {
-    /// The listener's own certificate first.
-    pub cert: PathBuf,
-    /// Not encrypted.
-    pub key: PathBuf,
-}
-
-impl KeyPair {
-    /// Both files.
-    #[must_use]
-    pub fn paths(&self) -> [&Path; 2] {
-        [&self.cert, &self.key]
-    }
 }
 
 /// `[auth]`.
@@ -289,21 +252,6 @@ impl Default for Config {
             refresh: Refresh::default(),
             telemetry: Telemetry::default(),
             roles: vec![Role::named(RoleName::default_role())],
-        }
-    }
-}
-
-impl Default for Listen {
-    fn default() -> Self {
-        Self {
-            credentials: vec![SocketAddr::from(([127, 0, 0, 1], 5397)).into()],
-            admin: Some(SocketAddr::from(([127, 0, 0, 1], 5398))),
-            expose: false,
-            hosts: Vec::new(),
-            ttl: 1,
-            imds: false,
-            tls: None,
-            admin_tls: None,
         }
     }
 }

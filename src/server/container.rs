@@ -12,9 +12,12 @@ use hyper::service::Service;
 use hyper::{Method, Request};
 use tokio::time::Instant;
 
+use super::caller::{Caller, User};
+use super::listen::Arrival;
 use super::reply::{self, Refusal, Reply};
 use super::token::Bearer;
 use super::{Answered, Facts, Shared, access};
+use crate::config::Role;
 use crate::credentials::RoleName;
 use crate::keeper::{Handle, PATIENCE, Snapshot};
 use crate::report::{CacheUse, Peer};
@@ -24,7 +27,7 @@ use crate::roster::{Entry, Roster};
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     shared: Arc<Shared>,
-    peer: Option<Arc<Peer>>,
+    from: Arrival,
     /// Whether it came through a Unix socket.
     on_socket: bool,
 }
@@ -41,30 +44,30 @@ impl Service<Request<Incoming>> for Endpoint {
         let (head, _no_body) = request.into_parts();
         match self.answer(&head, begun) {
             Ok(reply) => Either::Left(ready(Ok(reply))),
-            Err(later) => Either::Right(Box::pin(later.wait(head, Arc::clone(&self.shared)))),
+            Err(later) => Either::Right(Box::pin(later.wait(head, self.clone(), begun))),
         }
     }
 }
 
 impl Endpoint {
     /// Answers one peer, which is named where somebody looks at that, from what is shared.
-    pub(super) fn new(shared: Arc<Shared>, peer: Option<Arc<Peer>>) -> Self {
-        Self { shared, peer, on_socket: false }
+    pub(super) fn new(shared: Arc<Shared>, from: Arrival) -> Self {
+        Self { shared, from, on_socket: false }
     }
 
     /// The same on a Unix socket.
-    pub(super) fn on_socket(shared: Arc<Shared>, peer: Option<Arc<Peer>>) -> Self {
-        Self { shared, peer, on_socket: true }
+    pub(super) fn on_socket(shared: Arc<Shared>, from: Arrival) -> Self {
+        Self { shared, from, on_socket: true }
     }
 
-    /// The answer, unless it has to wait for a first walk.
+    /// The answer, unless it has to wait.
     fn answer(&self, head: &Parts, begun: Instant) -> Result<Reply, Later> {
-        let (shared, peer) = (&self.shared, self.peer.as_ref());
+        let (shared, peer) = (&self.shared, self.from.peer.as_ref());
         let roster = shared.roster.load();
-        let hosts = (!self.on_socket).then_some(shared.hosts.as_slice());
-        let entry = match find(shared, &roster, head, hosts) {
+        let entry = match self.find(&roster, head) {
             Ok(entry) => entry,
-            Err(refusal) => {
+            Err(Unfit::Unmet) => return Err(Later::Meeting),
+            Err(Unfit::Refused(refusal)) => {
                 let facts = Facts { refused: refusal.label, peer, ..Facts::default() };
                 let answered = Answered { begun, at: shared.clock.now() };
                 shared.served("credentials", head, refusal.status, answered, facts);
@@ -73,29 +76,120 @@ impl Endpoint {
         };
         let (role_now, now) = (entry.handle.load(), shared.clock.now());
         if role_now.usable(now).is_none() && role_now.walking {
-            let (role, handle) = (entry.role.name.clone(), entry.handle.clone());
-            return Err(Later { role, handle, begun, peer: self.peer.clone() });
+            return Err(Later::Walk(entry.role.name.clone(), entry.handle.clone()));
         }
         let answered = Answered { begun, at: now };
         Ok(finish(shared, head, &entry.role.name, &role_now, Came { answered, waited: false, peer }))
     }
+
+    /// The role that is asked for, by someone who may: every refusal in the order of contract 3.
+    fn find<'a>(&self, roster: &'a Roster, head: &Parts) -> Result<&'a Entry, Unfit> {
+        let shared = &self.shared;
+        let asked = access::admit(head, (!self.on_socket).then_some(shared.hosts.as_slice()))?;
+        let doors = shared.access.doors();
+        let bearer = doors.bearer(asked.token()?).ok_or_else(Refusal::token_wrong)?;
+        if asked.ourselves {
+            return Err(Refusal::own_loop().into());
+        }
+        let target = Target::of(head.uri.path());
+        let entry = match target {
+            Target::Unnamed => self.permitted(roster.unnamed(), bearer)?,
+            Target::Role(name) => self.permitted(roster.find(name), bearer)?,
+            Target::MetadataToken | Target::Nothing => None,
+        };
+        if target == Target::MetadataToken && head.method == Method::PUT {
+            return Err(Refusal::method(READING).into());
+        }
+        let entry = entry.ok_or_else(|| Refusal::not_found(self.missing(&target, roster, bearer)))?;
+        if !matches!(head.method, Method::GET | Method::HEAD) {
+            return Err(Refusal::method(READING).into());
+        }
+        Ok(entry)
+    }
+
+    /// The entry if the bearer may have it. Holders of a role's own token do not learn which other roles exist.
+    fn permitted<'a>(
+        &self,
+        found: Option<&'a Entry>,
+        bearer: Bearer<'_>,
+    ) -> Result<Option<&'a Entry>, Unfit> {
+        match found {
+            Some(entry) if bearer.opens(&entry.role) => {
+                welcome(&entry.role, &self.from.caller)?;
+                Ok(Some(entry))
+            }
+            None if bearer.main => Ok(None),
+            _ => Err(Refusal::role_denied().into()),
+        }
+    }
+
+    /// Why there is nothing, with the roles that this token opens to whoever asks.
+    fn missing(&self, target: &Target<'_>, roster: &Roster, bearer: Bearer<'_>) -> String {
+        const SHOWN: usize = 10;
+        let open = roster.iter().filter(|entry| bearer.opens(&entry.role));
+        let open = open.filter(|entry| welcome(&entry.role, &self.from.caller).is_ok());
+        let names: Vec<&str> = open.map(|entry| entry.role.name.as_str()).take(SHOWN).collect();
+        let names = names.join(", ");
+        match target {
+            Target::Role(name) => match RoleName::parse(name) {
+                Some(name) => format!("there is no role \"{name}\"; this token opens: {names}"),
+                None => format!("that is no role's name; this token opens: {names}"),
+            },
+            Target::Unnamed => format!("name a role in the path; this token opens: {names}"),
+            Target::MetadataToken | Target::Nothing => {
+                "nothing here: the paths are /v1/credentials and /v1/credentials/ROLE".to_owned()
+            }
+        }
+    }
 }
 
-/// A request that came while the first walk is under way.
-struct Later {
-    role: RoleName,
-    handle: Handle,
-    begun: Instant,
-    peer: Option<Arc<Peer>>,
+/// What a request waits for.
+enum Later {
+    /// The first walk, which is under way.
+    Walk(RoleName, Handle),
+    /// Who asks has to be found out.
+    Meeting,
 }
 
 impl Later {
-    async fn wait(self, head: Parts, shared: Arc<Shared>) -> Answer {
+    async fn wait(mut self, head: Parts, endpoint: Endpoint, begun: Instant) -> Answer {
+        let (shared, peer) = (&endpoint.shared, endpoint.from.peer.as_ref());
         let _until_answered = shared.in_flight("credentials");
-        let role_now = self.handle.settled(PATIENCE).await;
-        let answered = Answered { begun: self.begun, at: shared.clock.now() };
-        let came = Came { answered, waited: true, peer: self.peer.as_ref() };
-        Ok(finish(&shared, &head, &self.role, &role_now, came))
+        loop {
+            match self {
+                Self::Meeting => {
+                    endpoint.from.caller.find().await;
+                    match endpoint.answer(&head, begun) {
+                        Ok(reply) => return Ok(reply),
+                        Err(later) => self = later,
+                    }
+                }
+                Self::Walk(role, handle) => {
+                    let role_now = handle.settled(PATIENCE.saturating_sub(begun.elapsed())).await;
+                    let answered = Answered { begun, at: shared.clock.now() };
+                    return Ok(finish(
+                        shared,
+                        &head,
+                        &role,
+                        &role_now,
+                        Came { answered, waited: true, peer },
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Why a request gets no role, as yet.
+enum Unfit {
+    Refused(Refusal),
+    /// The role wants to know who asks.
+    Unmet,
+}
+
+impl From<Refusal> for Unfit {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
@@ -126,43 +220,22 @@ fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, c
     reply
 }
 
-/// The role that is asked for, by someone who may: every refusal in the order of contract 3.
-fn find<'a>(
-    shared: &Shared,
-    roster: &'a Roster,
-    head: &Parts,
-    hosts: Option<&[String]>,
-) -> Result<&'a Entry, Refusal> {
-    let asked = access::admit(head, hosts)?;
-    let doors = shared.access.doors();
-    let bearer = doors.bearer(asked.token()?).ok_or_else(Refusal::token_wrong)?;
-    if asked.ourselves {
-        return Err(Refusal::own_loop());
-    }
-    let target = Target::of(head.uri.path());
-    let entry = match target {
-        Target::Unnamed => permitted(roster.unnamed(), bearer)?,
-        Target::Role(name) => permitted(roster.find(name), bearer)?,
-        Target::MetadataToken | Target::Nothing => None,
-    };
-    if target == Target::MetadataToken && head.method == Method::PUT {
-        return Err(Refusal::method(READING));
-    }
-    let entry = entry.ok_or_else(|| Refusal::not_found(missing(&target, roster, bearer)))?;
-    if !matches!(head.method, Method::GET | Method::HEAD) {
-        return Err(Refusal::method(READING));
-    }
-    Ok(entry)
-}
-
 const READING: &str = "GET, HEAD";
 
-/// The entry if the bearer may have it. Holders of a role's own token do not learn which other roles exist.
-fn permitted<'a>(found: Option<&'a Entry>, bearer: Bearer<'_>) -> Result<Option<&'a Entry>, Refusal> {
-    match found {
-        Some(entry) if bearer.opens(&entry.role) => Ok(Some(entry)),
-        None if bearer.main => Ok(None),
-        _ => Err(Refusal::role_denied()),
+/// Whether that user is one of the role's.
+///
+/// # Errors
+/// Nobody knows who asks, or it is somebody else.
+fn welcome(role: &Role, caller: &Caller) -> Result<(), Unfit> {
+    let Some(users) = &role.allow else { return Ok(()) };
+    match caller.user() {
+        User::Is(uid) if users.contains(&uid) => Ok(()),
+        User::Is(_) => Err(Refusal::peer_denied("this role is for other users than the one who asks").into()),
+        User::Unknown => {
+            Err(Refusal::peer_denied("it cannot be known who asks, and this role is for some users only")
+                .into())
+        }
+        User::ToBeFound => Err(Unfit::Unmet),
     }
 }
 
@@ -196,24 +269,6 @@ impl<'a> Target<'a> {
     fn named(name: &'a str) -> Self {
         let name = name.strip_suffix('/').unwrap_or(name);
         if name.is_empty() { Self::Nothing } else { Self::Role(name) }
-    }
-}
-
-/// Why there is nothing, with the roles that this token opens.
-fn missing(target: &Target<'_>, roster: &Roster, bearer: Bearer<'_>) -> String {
-    const SHOWN: usize = 10;
-    let open = roster.iter().filter(|entry| bearer.opens(&entry.role));
-    let names: Vec<&str> = open.map(|entry| entry.role.name.as_str()).take(SHOWN).collect();
-    let names = names.join(", ");
-    match target {
-        Target::Role(name) => match RoleName::parse(name) {
-            Some(name) => format!("there is no role \"{name}\"; this token opens: {names}"),
-            None => format!("that is no role's name; this token opens: {names}"),
-        },
-        Target::Unnamed => format!("name a role in the path; this token opens: {names}"),
-        Target::MetadataToken | Target::Nothing => {
-            "nothing here: the paths are /v1/credentials and /v1/credentials/ROLE".to_owned()
-        }
     }
 }
 

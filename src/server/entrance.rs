@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::server::TlsStream;
 
 use super::bind::SocketFile;
+use super::caller::Caller;
 use super::peer;
 use super::tls::Identity;
 use crate::report::Peer;
@@ -34,18 +35,36 @@ pub(super) trait Entrance: Send + Sync + 'static {
     /// Who is there, with the kernel's tables looked through beside the request.
     fn meet(&self, looks: &Arc<Semaphore>, stream: &Self::Stream, remote: Self::Remote) -> Option<Arc<Peer>>;
 
+    /// The same as far as roles want to know.
+    fn caller(&self, stream: &Self::Stream, remote: &Self::Remote) -> Caller;
+
     /// Makes it safe to speak.
     fn ready(&self, stream: Self::Stream) -> Self::Ready;
 }
 
-impl Entrance for TcpListener {
+/// A TCP listener as it is.
+pub(super) struct Plain {
+    listener: TcpListener,
+    /// Where it listens, unless that is everywhere.
+    at: Option<SocketAddr>,
+}
+
+impl Plain {
+    /// One that is bound.
+    pub(super) fn new(listener: TcpListener) -> Self {
+        let at = listener.local_addr().ok().filter(|at| !at.ip().is_unspecified());
+        Self { listener, at }
+    }
+}
+
+impl Entrance for Plain {
     type Stream = TcpStream;
     type Remote = SocketAddr;
     type Safe = TcpStream;
     type Ready = Ready<io::Result<TcpStream>>;
 
     async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.accept().await
+        self.listener.accept().await
     }
 
     /// Begins to find out at once: afterwards they may be gone. One look at a time; whoever comes meanwhile is looked at
@@ -64,6 +83,11 @@ impl Entrance for TcpListener {
         Some(peer)
     }
 
+    fn caller(&self, stream: &TcpStream, remote: &SocketAddr) -> Caller {
+        let local = self.at.or_else(|| stream.local_addr().ok());
+        local.map_or_else(|| Caller::noted(None), |local| Caller::at(*remote, local))
+    }
+
     fn ready(&self, stream: TcpStream) -> Self::Ready {
         ready(Ok(stream))
     }
@@ -71,14 +95,14 @@ impl Entrance for TcpListener {
 
 /// A TCP listener that speaks TLS.
 pub(super) struct Secured {
-    listener: TcpListener,
+    plain: Plain,
     identity: Identity,
 }
 
 impl Secured {
     /// One that shows itself as this.
     pub(super) fn new(listener: TcpListener, identity: &Identity) -> Self {
-        Self { listener, identity: identity.clone() }
+        Self { plain: Plain::new(listener), identity: identity.clone() }
     }
 }
 
@@ -89,11 +113,15 @@ impl Entrance for Secured {
     type Ready = Pin<Box<dyn Future<Output = io::Result<Self::Safe>> + Send>>;
 
     async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.listener.accept().await
+        self.plain.next().await
     }
 
     fn meet(&self, looks: &Arc<Semaphore>, stream: &TcpStream, remote: SocketAddr) -> Option<Arc<Peer>> {
-        self.listener.meet(looks, stream, remote)
+        self.plain.meet(looks, stream, remote)
+    }
+
+    fn caller(&self, stream: &TcpStream, remote: &SocketAddr) -> Caller {
+        self.plain.caller(stream, remote)
     }
 
     fn ready(&self, stream: TcpStream) -> Self::Ready {
@@ -141,6 +169,10 @@ impl Entrance for SocketFile {
     fn meet(&self, _looks: &Arc<Semaphore>, stream: &UnixStream, at: Arc<Path>) -> Option<Arc<Peer>> {
         let noted = stream.peer_cred().ok()?;
         Some(Arc::new(Peer::on_socket(at, peer::noted(noted.pid(), noted.uid()))))
+    }
+
+    fn caller(&self, stream: &UnixStream, _at: &Arc<Path>) -> Caller {
+        Caller::noted(stream.peer_cred().ok().map(|noted| noted.uid()))
     }
 
     fn ready(&self, stream: UnixStream) -> Self::Ready {

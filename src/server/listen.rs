@@ -16,7 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::bind::{Bound, Listener};
-use super::entrance::{Entrance, Secured};
+use super::caller::Caller;
+use super::entrance::{Entrance, Plain, Secured};
 use super::pulse::{Felt, Pulse};
 use super::reply::Reply;
 use super::tls::Certificates;
@@ -49,9 +50,9 @@ impl Bound {
             let (name, stop) = ("credentials listener", shutdown.closing.clone());
             match listener {
                 Listener::Tcp(listener) => {
-                    let answers = move |peer| container::Endpoint::new(Arc::clone(&shared), peer);
+                    let answers = move |from| container::Endpoint::new(Arc::clone(&shared), from);
                     match certificates.credentials() {
-                        None => shutdown.spawn(name, stop, door.accept(listener, answers)),
+                        None => shutdown.spawn(name, stop, door.accept(Plain::new(listener), answers)),
                         Some(identity) => {
                             shutdown.spawn(
                                 name,
@@ -62,7 +63,7 @@ impl Bound {
                     }
                 }
                 Listener::Unix(socket) => {
-                    let answers = move |peer| container::Endpoint::on_socket(Arc::clone(&shared), peer);
+                    let answers = move |from| container::Endpoint::on_socket(Arc::clone(&shared), from);
                     shutdown.spawn(name, stop, door.accept(socket, answers));
                 }
             }
@@ -74,7 +75,7 @@ impl Bound {
             let (name, stop, answers) =
                 ("admin listener", shutdown.closing.clone(), move |_| service.clone());
             match certificates.admin() {
-                None => shutdown.spawn(name, stop, door.accept(listener, answers)),
+                None => shutdown.spawn(name, stop, door.accept(Plain::new(listener), answers)),
                 Some(identity) => {
                     shutdown.spawn(name, stop, door.accept(Secured::new(listener, identity), answers));
                 }
@@ -94,6 +95,15 @@ impl<S> Answers for S where
         + Send
         + 'static
 {
+}
+
+/// Whoever has connected.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    /// As roles want to know.
+    pub(super) caller: Caller,
+    /// As observers want to know.
+    pub(super) peer: Option<Arc<Peer>>,
 }
 
 /// Lets connections in, up to a limit.
@@ -132,11 +142,7 @@ impl Door {
     }
 
     /// Lets in whoever comes; `answers` makes what answers to one of them.
-    async fn accept<E: Entrance, S: Answers>(
-        self: Arc<Self>,
-        entrance: E,
-        answers: impl Fn(Option<Arc<Peer>>) -> S,
-    ) {
+    async fn accept<E: Entrance, S: Answers>(self: Arc<Self>, entrance: E, answers: impl Fn(Arrival) -> S) {
         loop {
             match entrance.next().await {
                 Ok((stream, remote)) => self.admit(&entrance, stream, remote, &answers),
@@ -151,12 +157,13 @@ impl Door {
         entrance: &E,
         stream: E::Stream,
         remote: E::Remote,
-        answers: impl Fn(Option<Arc<Peer>>) -> S,
+        answers: impl Fn(Arrival) -> S,
     ) {
         match Arc::clone(&self.room).try_acquire_owned() {
             Ok(place) => {
+                let caller = entrance.caller(&stream, &remote);
                 let peer = self.looks.as_ref().and_then(|looks| entrance.meet(looks, &stream, remote));
-                let (door, service) = (Arc::clone(self), answers(peer));
+                let (door, service) = (Arc::clone(self), answers(Arrival { caller, peer }));
                 let ready = entrance.ready(stream);
                 self.shutdown.spawn_short(async move {
                     if let Some(stream) = door.shake_hands(ready).await {

@@ -6,6 +6,7 @@ mod accept;
 mod access;
 mod admin;
 mod bind;
+mod caller;
 mod container;
 mod entrance;
 pub mod explain;

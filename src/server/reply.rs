@@ -162,6 +162,12 @@ impl Refusal {
         Self { label: "role_denied", ..refusal }
     }
 
+    /// The token is good, and whoever brings it is not one of the role's users.
+    pub(super) fn peer_denied(message: &'static str) -> Self {
+        let refusal = Self::new(StatusCode::FORBIDDEN, "Forbidden", &cause::KF_PEER, message);
+        Self { label: "peer_denied", ..refusal }
+    }
+
     /// Nothing there.
     pub(super) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NotFound", &cause::KF_REQUEST, message)

@@ -8,6 +8,7 @@ mod metrics;
 mod outage;
 mod roles;
 mod tls;
+mod users;
 
 use std::time::{Duration, Instant};
 
