@@ -73,6 +73,8 @@ pub enum Event<'a> {
     TokensRejected(&'a [Problem]),
     /// Certificates of listeners cannot be used as they are now; those before stay in use.
     CertificatesRejected(&'a [Problem]),
+    /// Files for clients cannot be written; none that can again.
+    WiringUnwritten(&'a [String]),
     /// The runtime turns.
     Heartbeat,
     /// Shutting down.

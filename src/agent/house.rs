@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Order, Reread, chain, role_env, surroundings};
+use super::{Order, Reread, chain, env_files, role_env, surroundings};
 use crate::config::env::Env;
 use crate::config::{Config, Problem, Role};
 use crate::credentials::RoleName;
@@ -51,6 +51,8 @@ pub(super) struct House {
     pub(super) shutdown: Shutdown,
     pub(super) unnamed: bool,
     pub(super) troubled: Troubles,
+    /// The folder for the files of clients, if there are to be some.
+    pub(super) wires: Option<PathBuf>,
 }
 
 /// What was wrong with files at the last look: said once.
@@ -58,6 +60,7 @@ pub(super) struct House {
 pub(super) struct Troubles {
     tokens: Vec<Problem>,
     certificates: Vec<Problem>,
+    wires: Vec<String>,
 }
 
 impl House {
@@ -79,6 +82,7 @@ impl House {
                         self.follow_tokens(&mut tokens).await;
                     }
                     Some(Order::Walk) => self.walk_all(),
+                    Some(Order::Wire) => self.wire(),
                     None => return,
                 },
                 path = config.changed() => {
@@ -229,6 +233,17 @@ impl House {
         let entries =
             self.kept.values().map(|kept| Entry { role: kept.role.clone(), handle: kept.handle.clone() });
         self.shared.roster.store(Arc::new(Roster::new(entries)));
+        self.wire();
+    }
+
+    /// Tells clients how to reach the roles there are.
+    fn wire(&mut self) {
+        let Some(folder) = &self.wires else { return };
+        let trouble = env_files::write(folder, &self.shared.about, &self.shared.roster.load());
+        if trouble != self.troubled.wires {
+            self.shared.observers.observe(&Event::WiringUnwritten(&trouble));
+            self.troubled.wires = trouble;
+        }
     }
 
     fn let_go(&mut self, name: &RoleName, for_good: bool) {

@@ -1,6 +1,9 @@
 //! Joins the parts: a configuration becomes listeners, keepers and a watcher; a reload changes what has changed.
 
+mod env_files;
 mod house;
+mod orders;
+mod regions;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +15,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::aws::Sts;
 use crate::chain::Chain;
@@ -23,7 +25,7 @@ use crate::event::{Event, Observe, Observers};
 use crate::failure::Failure;
 use crate::http::{Client, Proxies};
 use crate::roster::{Entry, Roster};
-use crate::server::{self, About, Access, BindError, Certificates, Passed, Shared, TokenFiles};
+use crate::server::{self, About, Access, BindError, Certificates, Passed, Sessions, Shared, TokenFiles};
 use crate::shutdown::Shutdown;
 use crate::source::Surroundings;
 use crate::source::lineup::{Botocore, looped};
@@ -32,6 +34,10 @@ use crate::source::session::choose;
 use crate::telemetry::{Shown, Telemetry};
 use crate::watcher::Watcher;
 use house::{House, Troubles};
+use orders::Order;
+use regions::Regions;
+
+pub use orders::Control;
 
 /// The kubelet's and systemd's patience, less some (design 10).
 const SHUTDOWN: Duration = Duration::from_millis(1500);
@@ -75,6 +81,8 @@ pub enum StartError {
     Bind(BindError),
     /// Files of tokens and certificates that cannot be used.
     Files(Vec<Problem>),
+    /// The system gives no randomness.
+    Chance(getrandom::Error),
     /// A role that is being resolved by whoever started this process.
     Loop(Failure),
 }
@@ -141,36 +149,6 @@ pub enum Ended {
     Broken(&'static str),
 }
 
-/// Tells a running agent what to do. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Control {
-    orders: mpsc::UnboundedSender<Order>,
-    stop: CancellationToken,
-}
-
-#[derive(Debug)]
-enum Order {
-    Reload,
-    Walk,
-}
-
-impl Control {
-    /// Reads the configuration again and walks every role (HUP).
-    pub fn reload(&self) {
-        let _gone = self.orders.send(Order::Reload);
-    }
-
-    /// Walks every role (USR1).
-    pub fn walk(&self) {
-        let _gone = self.orders.send(Order::Walk);
-    }
-
-    /// Ends the agent.
-    pub fn stop(&self) {
-        self.stop.cancel();
-    }
-}
-
 /// Binds, opens token files and begins to keep every role.
 ///
 /// # Errors
@@ -179,7 +157,8 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     let Options { config, passed, watch, reread, env, clock, telemetry, unnamed } = options;
     refuse_loops(&config, &env, unnamed)?;
     let bound = server::bind(&config.listen, passed).map_err(StartError::Bind)?;
-    let observers = telemetry.observers;
+    let (orders, ordered) = mpsc::unbounded_channel();
+    let observers = telemetry.observers.and(Arc::new(Regions::new(orders.clone())));
     let admin = bound.admin_at.is_some();
     let tokens = TokenFiles::open(&config.auth, &config.roles, admin, &env, observers.clone());
     let (certificates, tokens) = both(Certificates::open(&config.listen), tokens)?;
@@ -193,12 +172,15 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
 
     let own: Vec<_> = bound.credentials_at.iter().filter_map(Address::tcp).chain(bound.admin_at).collect();
     let own = Arc::new(ArcSwap::from_pointee(own));
+    let sessions = if config.listen.imds { Some(Sessions::new().map_err(StartError::Chance)?) } else { None };
+    let wires = env_files::folder(&config.auth, &env, tokens.main());
     let about = About::new(&bound, &tokens, &certificates);
     let deadline = config.startup.deadline.map(|deadline| Instant::now() + deadline);
     let shared = Arc::new(Shared {
         roster: Arc::default(),
         access: tokens.access(),
         hosts: config.listen.hosts.clone(),
+        sessions,
         clock,
         observers: observers.clone(),
         render: telemetry.render,
@@ -220,6 +202,7 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         shutdown: shutdown.clone(),
         unnamed,
         troubled: Troubles::default(),
+        wires,
     };
     observers.observe(&Event::ConfigApplied(&house.config));
     house.settle();
@@ -229,8 +212,7 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         token_file: &shared.about.token_file,
     });
     bound.serve(&shared, &house.certificates, &shutdown);
-    let (orders, ordered) = mpsc::unbounded_channel();
-    let control = Control { orders, stop: CancellationToken::new() };
+    let control = Control::new(orders);
     shutdown.spawn("house", shutdown.stopping.clone(), house.run(ordered, watch));
     Ok(Agent { shared, shutdown, early, control, deadline })
 }
@@ -304,7 +286,7 @@ impl Agent {
     /// Serves until it is stopped, breaks, or misses its deadline; then ends every part in order.
     pub async fn run(mut self) -> Ended {
         let ended = tokio::select! {
-            () = self.control.stop.cancelled() => Ended::Stopped,
+            () = self.control.stopped() => Ended::Stopped,
             Some(part) = self.early.recv() => Ended::Broken(part),
             late = missed(self.deadline, &self.shared) => Ended::TooLate(late),
         };

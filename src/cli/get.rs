@@ -78,11 +78,12 @@ async fn of_agent(args: &Get, scene: &Scene) -> Result<Found, Stop> {
     let garbled = |what: &dyn std::fmt::Display| Stop::new(Exit::Refused, format!("the agent {what}"));
     let endpoint = ask::endpoint(&status)?;
     let place: Place = endpoint.parse().map_err(|()| garbled(&format!("names {endpoint} as its address")))?;
-    let bytes = crate::file::read(&status.token_file).1.map_err(|error| {
-        let says = format!("the agent's token file {}: {error}", status.token_file.display());
+    let token_file = role.token_file.as_ref().unwrap_or(&status.token_file);
+    let bytes = crate::file::read(token_file).1.map_err(|error| {
+        let says = format!("the agent's token file {}: {error}", token_file.display());
         Stop::new(Exit::Refused, says).hint("fix: run this as a user who may read it")
     })?;
-    let token = ask::secret_header(&bytes, &status.token_file)?;
+    let token = ask::secret_header(&bytes, token_file)?;
     let path = format!("/v1/credentials/{}", role.name);
     let answer = place.ask(&agent.trust, Method::GET, &path, Some(token), Duration::from_secs(3)).await?;
     let garbled = || garbled(&format!("at {place} answered {}", answer.status));

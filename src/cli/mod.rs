@@ -170,6 +170,7 @@ pub fn start_failed(error: StartError) -> Stop {
             Stop::new(Exit::Usage, error.to_string()).hint(format!("fix: {fix}"))
         }
         StartError::Files(problems) => problems.into(),
+        StartError::Chance(error) => Stop::internal("the system gives no randomness", error),
         StartError::Loop(failure) => Stop::from(&failure),
     }
 }

@@ -142,6 +142,7 @@ mod tests {
             last_failure: None,
             warning: None,
             region: None,
+            token_file: None,
         }
     }
 

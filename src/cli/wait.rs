@@ -94,6 +94,7 @@ mod tests {
             last_failure: failure.as_ref().map(Into::into),
             warning: None,
             region: None,
+            token_file: None,
         }
     }
 

@@ -78,7 +78,7 @@ pub enum CacheUse {
 /// One request to the credentials listener or the admin listener, answered.
 #[derive(Clone, Debug)]
 pub struct Served<'a> {
-    /// `credentials`, `health`, `metrics`, `status`, `explain`, `refresh` or `other`.
+    /// `credentials`, `imds`, `health`, `metrics`, `status`, `explain`, `refresh` or `other`.
     pub handler: &'static str,
     /// The role, where one was found.
     pub role: Option<RoleName>,

@@ -14,7 +14,9 @@ use tokio::time::Instant;
 
 use super::caller::{Caller, User};
 use super::listen::Arrival;
+use super::metadata::{self, Page, Sessions};
 use super::reply::{self, Refusal, Reply};
+use super::target::Target;
 use super::token::Bearer;
 use super::{Answered, Facts, Shared, access};
 use crate::config::Role;
@@ -64,13 +66,25 @@ impl Endpoint {
     fn answer(&self, head: &Parts, begun: Instant) -> Result<Reply, Later> {
         let (shared, peer) = (&self.shared, self.from.peer.as_ref());
         let roster = shared.roster.load();
-        let entry = match self.find(&roster, head) {
-            Ok(entry) => entry,
+        let face = self.face(head);
+        let entry = match self.find(&roster, head, face) {
+            Ok(Found::Role(entry)) => entry,
+            Ok(Found::Answer(reply)) => {
+                let answered = Answered { begun, at: shared.clock.now() };
+                shared.served(
+                    face.handler(),
+                    head,
+                    reply.status(),
+                    answered,
+                    Facts { peer, ..Facts::default() },
+                );
+                return Ok(reply);
+            }
             Err(Unfit::Unmet) => return Err(Later::Meeting),
             Err(Unfit::Refused(refusal)) => {
                 let facts = Facts { refused: refusal.label, peer, ..Facts::default() };
                 let answered = Answered { begun, at: shared.clock.now() };
-                shared.served("credentials", head, refusal.status, answered, facts);
+                shared.served(face.handler(), head, refusal.status, answered, facts);
                 return Ok(refusal.reply());
             }
         };
@@ -79,13 +93,25 @@ impl Endpoint {
             return Err(Later::Walk(entry.role.name.clone(), entry.handle.clone()));
         }
         let answered = Answered { begun, at: now };
-        Ok(finish(shared, head, &entry.role.name, &role_now, Came { answered, waited: false, peer }))
+        let came = Came { answered, waited: false, peer, handler: face.handler() };
+        Ok(finish(shared, head, &entry.role.name, &role_now, came))
+    }
+
+    /// Which service's path it is.
+    fn face<'a>(&self, head: &'a Parts) -> Face<'a> {
+        match (&self.shared.sessions, Page::of(head.uri.path())) {
+            (Some(_), Some(page)) => Face::Instance(page),
+            _ => Face::Container,
+        }
     }
 
     /// The role that is asked for, by someone who may: every refusal in the order of contract 3.
-    fn find<'a>(&self, roster: &'a Roster, head: &Parts) -> Result<&'a Entry, Unfit> {
+    fn find<'a>(&self, roster: &'a Roster, head: &Parts, face: Face<'_>) -> Result<Found<'a>, Unfit> {
         let shared = &self.shared;
         let asked = access::admit(head, (!self.on_socket).then_some(shared.hosts.as_slice()))?;
+        if let (Face::Instance(page), Some(sessions)) = (face, &shared.sessions) {
+            return self.instance(sessions, page, roster, head, &asked);
+        }
         let doors = shared.access.doors();
         let bearer = doors.bearer(asked.token()?).ok_or_else(Refusal::token_wrong)?;
         if asked.ourselves {
@@ -104,7 +130,36 @@ impl Endpoint {
         if !matches!(head.method, Method::GET | Method::HEAD) {
             return Err(Refusal::method(READING).into());
         }
-        Ok(entry)
+        Ok(Found::Role(entry))
+    }
+
+    /// The same on the metadata service's paths.
+    fn instance<'a>(
+        &self,
+        sessions: &Sessions,
+        page: Page<'_>,
+        roster: &'a Roster,
+        head: &Parts,
+        asked: &access::Asked<'_>,
+    ) -> Result<Found<'a>, Unfit> {
+        const MISSING: &str =
+            "nothing here: there is one role, its credentials and its region, where they are known";
+        if page == Page::Session {
+            return Ok(Found::Answer(metadata::session(sessions, head)?));
+        }
+        metadata::admit(sessions, head, asked)?;
+        let entry = metadata::role(page, roster);
+        if let Some(entry) = entry {
+            welcome(&entry.role, &self.from.caller)?;
+        }
+        let entry = entry.ok_or_else(|| Refusal::not_found(MISSING))?;
+        if !matches!(head.method, Method::GET | Method::HEAD) {
+            return Err(Refusal::method(READING).into());
+        }
+        match page {
+            Page::Role(_) => Ok(Found::Role(entry)),
+            _ => Ok(Found::Answer(metadata::word(page, entry).ok_or_else(|| Refusal::not_found(MISSING))?)),
+        }
     }
 
     /// The entry if the bearer may have it. Holders of a role's own token do not learn which other roles exist.
@@ -154,7 +209,8 @@ enum Later {
 impl Later {
     async fn wait(mut self, head: Parts, endpoint: Endpoint, begun: Instant) -> Answer {
         let (shared, peer) = (&endpoint.shared, endpoint.from.peer.as_ref());
-        let _until_answered = shared.in_flight("credentials");
+        let handler = endpoint.face(&head).handler();
+        let _until_answered = shared.in_flight(handler);
         loop {
             match self {
                 Self::Meeting => {
@@ -172,7 +228,7 @@ impl Later {
                         &head,
                         &role,
                         &role_now,
-                        Came { answered, waited: true, peer },
+                        Came { answered, waited: true, peer, handler },
                     ));
                 }
             }
@@ -198,6 +254,32 @@ struct Came<'a> {
     answered: Answered,
     waited: bool,
     peer: Option<&'a Arc<Peer>>,
+    handler: &'static str,
+}
+
+/// The service that a client takes us for.
+#[derive(Clone, Copy, Debug)]
+enum Face<'a> {
+    Container,
+    Instance(Page<'a>),
+}
+
+const INSTANCE: &str = "imds";
+
+impl Face<'_> {
+    fn handler(self) -> &'static str {
+        match self {
+            Self::Container => "credentials",
+            Self::Instance(_) => INSTANCE,
+        }
+    }
+}
+
+/// What a request is about.
+enum Found<'a> {
+    Role(&'a Entry),
+    /// No role's credentials.
+    Answer(Reply),
 }
 
 fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, came: Came<'_>) -> Reply {
@@ -210,13 +292,13 @@ fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, c
         let past = !usable.lasting && usable.held.credentials.expires_at.is_some();
         let fresh = if came.waited { CacheUse::Miss } else { CacheUse::Hit };
         facts.cache = Some(if past { CacheUse::Stale } else { fresh });
-        reply::credentials(&usable)
+        if came.handler == INSTANCE { reply::instance(&usable) } else { reply::credentials(&usable) }
     } else {
         let trace = role_now.last.as_ref().map(|walk| (shared.shown)(walk.trace));
         (facts.cache, facts.failure) = (Some(CacheUse::Miss), Some((role_now.reason(now).cause, trace)));
         Refusal::unavailable(role, role_now, now, trace).reply()
     };
-    shared.served("credentials", head, reply.status(), came.answered, facts);
+    shared.served(came.handler, head, reply.status(), came.answered, facts);
     reply
 }
 
@@ -236,65 +318,5 @@ fn welcome(role: &Role, caller: &Caller) -> Result<(), Unfit> {
                 .into())
         }
         User::ToBeFound => Err(Unfit::Unmet),
-    }
-}
-
-/// What a path asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target<'a> {
-    Unnamed,
-    Role(&'a str),
-    /// Where metadata clients fetch their session token.
-    MetadataToken,
-    Nothing,
-}
-
-impl<'a> Target<'a> {
-    fn of(path: &'a str) -> Self {
-        if let Some(rest) = path.strip_prefix("/v1/credentials") {
-            return match rest.strip_prefix('/') {
-                None if rest.is_empty() => Self::Unnamed,
-                Some("") => Self::Unnamed,
-                Some(name) => Self::named(name),
-                None => Self::Nothing,
-            };
-        }
-        match path.strip_prefix("/v2/credentials/") {
-            Some(name) => Self::named(name),
-            None if path == "/latest/api/token" => Self::MetadataToken,
-            None => Self::Nothing,
-        }
-    }
-
-    fn named(name: &'a str) -> Self {
-        let name = name.strip_suffix('/').unwrap_or(name);
-        if name.is_empty() { Self::Nothing } else { Self::Role(name) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Target;
-
-    #[test]
-    fn paths_name_a_role_or_none() {
-        let cases = [
-            ("/v1/credentials", Target::Unnamed),
-            ("/v1/credentials/", Target::Unnamed),
-            ("/v1/credentials/app", Target::Role("app")),
-            ("/v1/credentials/app/", Target::Role("app")),
-            ("/v2/credentials/app", Target::Role("app")),
-            ("/v1/credentials/a/b", Target::Role("a/b")),
-            ("/v1/credentialsx", Target::Nothing),
-            ("/v1/credentials//", Target::Nothing),
-            ("/v2/credentials", Target::Nothing),
-            ("/v2/credentials/", Target::Nothing),
-            ("/latest/api/token", Target::MetadataToken),
-            ("/", Target::Nothing),
-            ("*", Target::Nothing),
-        ];
-        for (path, want) in cases {
-            assert_eq!(Target::of(path), want, "{path}");
-        }
     }
 }

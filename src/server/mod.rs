@@ -12,11 +12,13 @@ mod entrance;
 pub mod explain;
 mod host;
 mod listen;
+mod metadata;
 mod passed;
 mod peer;
 mod pulse;
 mod reply;
 pub mod status;
+mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -47,6 +49,7 @@ use crate::telemetry::{Render, Shown};
 
 pub use access::Access;
 pub use bind::{BindError, Bound, Owner, bind};
+pub use metadata::Sessions;
 pub use passed::Passed;
 pub use tls::Certificates;
 pub use token_file::TokenFiles;
@@ -59,6 +62,8 @@ pub struct Shared {
     pub access: Access,
     /// `listen.hosts`.
     pub hosts: Vec<String>,
+    /// Where the metadata service's paths are answered: its sessions.
+    pub sessions: Option<Sessions>,
     /// Wall time.
     pub clock: Clock,
     /// Told of every answer.

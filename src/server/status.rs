@@ -122,6 +122,9 @@ pub struct RoleStatus {
     pub warning: Option<FailureStatus>,
     /// The region of the role's profile, when known.
     pub region: Option<String>,
+    /// The first of the role's own tokens, where it has some.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
 }
 
 impl RoleStatus {
@@ -152,12 +155,14 @@ impl RoleStatus {
             last_failure,
             warning: standing.long_term.then(|| FailureStatus::from(&long_term())),
             region: region(entry, &role_now),
+            token_file: entry.role.tokens.first().cloned(),
         }
     }
 }
 
 /// The role's own region, else what its last walk read.
-fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
+#[must_use]
+pub fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
     let own = entry.role.assume.as_ref().and_then(|assume| assume.region.clone());
     own.or_else(|| now.last.as_ref()?.region().map(str::to_owned))
 }

@@ -158,6 +158,7 @@ impl Stage {
             roster,
             access: files.access(),
             hosts: listen.hosts.clone(),
+            sessions: None,
             clock: Clock::host(),
             observers,
             shown: Arc::new(|trace| trace),

@@ -140,7 +140,7 @@ pub(super) static CACHE: Name = counter(
 pub(super) static REQUESTS: Name = counter(
     "keyfob_http_requests_total",
     &["handler", "role", "code"],
-    "Requests answered; handler is credentials, health, metrics, status, explain, refresh or other",
+    "Requests answered; handler is credentials, imds, health, metrics, status, explain, refresh or other",
 );
 pub(super) static REQUEST_DURATION: Name = histogram(
     "keyfob_http_request_duration_seconds",

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crowd;
+mod env_files;
 mod files;
 mod in_process;
 mod metrics;

@@ -4,6 +4,7 @@
 //! where `KEYFOB_REQUIRE_TOOLS=1`.
 
 mod https;
+mod imds;
 mod programs;
 mod readme;
 mod through;

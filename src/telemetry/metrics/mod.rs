@@ -147,6 +147,7 @@ impl Observe for Metrics {
             | Event::TokenWritten(_)
             | Event::TokensRejected(_)
             | Event::CertificatesRejected(_)
+            | Event::WiringUnwritten(_)
             | Event::ClockJumped
             | Event::Draining(_) => {}
         }
