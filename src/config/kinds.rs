@@ -61,6 +61,14 @@ pub(super) fn ttl(value: &DeValue<'_>) -> Read<u32> {
     read.filter(|ttl| (1..=255).contains(ttl)).ok_or_else(|| "a whole number from 1 to 255".to_owned())
 }
 
+/// The number of a user.
+pub(super) fn uid(value: &DeValue<'_>) -> Read<u32> {
+    let number = value.as_integer().filter(|number| number.radix() == 10);
+    let read = number.and_then(|number| number.as_str().replace('_', "").parse().ok());
+    // The greatest number says "no user" in system calls.
+    read.filter(|uid| *uid != u32::MAX).ok_or_else(|| "a user's number, such as 1000".to_owned())
+}
+
 /// A literal address with its port, or a Unix socket.
 pub(super) fn address(value: &DeValue<'_>) -> Read<Address> {
     value.as_str().unwrap_or_default().parse()

@@ -7,6 +7,7 @@ pub mod duration;
 pub mod env;
 mod findings;
 mod kinds;
+mod listen;
 mod near;
 pub mod overrides;
 pub mod parse;
@@ -18,11 +19,11 @@ mod session_name;
 mod shown;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Address;
+pub use listen::{KeyPair, Listen};
 pub use role::{Argv, Assume, Expect, Mint, Own, Role, StaticKeys, Token, Vars, WebIdentity};
 pub use session_name::{Fact, SessionName};
 
@@ -43,21 +44,6 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// At least one; names are unique.
     pub roles: Vec<Role>,
-}
-
-/// `[listen]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// Credentials addresses.
-    pub credentials: Vec<Address>,
-    /// Admin address; `None` is off.
-    pub admin: Option<SocketAddr>,
-    /// Whether a credentials address may be other than loopback.
-    pub expose: bool,
-    /// More names accepted in `Host`, lower case.
-    pub hosts: Vec<String>,
-    /// IP TTL of answers on listeners that are not loopback.
-    pub ttl: u32,
 }
 
 /// `[auth]`.
@@ -197,18 +183,6 @@ impl Default for Config {
             refresh: Refresh::default(),
             telemetry: Telemetry::default(),
             roles: vec![Role::named(RoleName::default_role())],
-        }
-    }
-}
-
-impl Default for Listen {
-    fn default() -> Self {
-        Self {
-            credentials: vec![SocketAddr::from(([127, 0, 0, 1], 5397)).into()],
-            admin: Some(SocketAddr::from(([127, 0, 0, 1], 5398))),
-            expose: false,
-            hosts: Vec::new(),
-            ttl: 1,
         }
     }
 }

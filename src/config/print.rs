@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::overrides::Overrides;
 use super::parse::Loaded;
 use super::{
-    Assume, Audit, Config, Detail, LogFormat, LogLevel, Own, Role, SessionName, StaticKeys, Token,
+    Assume, Audit, Config, Detail, KeyPair, LogFormat, LogLevel, Own, Role, SessionName, StaticKeys, Token,
     WebIdentity, duration,
 };
 use crate::credentials::SourceKind;
@@ -85,6 +85,19 @@ impl Page<'_> {
         self.put("expose", word(listen.expose));
         self.put("hosts", &list(listen.hosts.iter().cloned()));
         self.put("ttl", &listen.ttl.to_string());
+        self.put("imds", word(listen.imds));
+        self.key_pair("tls", listen.tls.as_ref());
+        self.key_pair("admin_tls", listen.admin_tls.as_ref());
+    }
+
+    fn key_pair(&mut self, key: &str, files: Option<&KeyPair>) {
+        match files {
+            Some(KeyPair { cert, key: private }) => {
+                let [cert, private] = [cert, private].map(|path| quoted(&path.to_string_lossy()));
+                self.put(key, &format!("{{ cert = {cert}, key = {private} }}"));
+            }
+            None => self.unset(key, "no TLS"),
+        }
     }
 
     fn auth(&mut self, config: &Config) {
@@ -132,6 +145,13 @@ impl Page<'_> {
         self.put("allow_drift", word(role.allow_drift));
         self.put("imds_extend", word(role.imds_extend));
         self.put("tokens", &list(role.tokens.iter().map(|path| path.to_string_lossy().into_owned())));
+        match &role.allow {
+            Some(users) => {
+                let users: Vec<String> = users.iter().map(u32::to_string).collect();
+                self.put("allow", &format!("{{ uids = [{}] }}", users.join(", ")));
+            }
+            None => self.unset("allow", "every user"),
+        }
         self.expect(role);
         self.variables(role);
     }
@@ -315,11 +335,11 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_the_same_configuration() {
-        let text = "[listen]\ncredentials = [\"[::1]:1\", \"unix:/run/k.sock\"]\nhosts = [\"a\"]\n[auth]\ntoken_file = \"/t \\\"x\\\"\"\n\
+        let text = "[listen]\ncredentials = [\"[::1]:1\", \"unix:/run/k.sock\"]\nhosts = [\"a\"]\nimds = true\ntls = { cert = \"/c\", key = \"/k\" }\n[auth]\ntoken_file = \"/t \\\"x\\\"\"\n\
                     [startup]\ndeadline = \"90s\"\n[refresh]\njitter = 0\n[[role]]\nname = \"a\"\nprofile = \"p\"\n\
                     sources = [\"env\", \"imds\"]\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\nregion = \"r1\"\n\
                     session_name = \"keyfob-a\"\nduration = \"1h\"\nexpect = { account = \"111122223333\" }\n\
-                    [[role]]\nname = \"b\"\nrequired = false\ntokens = [\"/x\"]\nstatic_keys = \"refuse\"\n\
+                    [[role]]\nname = \"b\"\nrequired = false\ntokens = [\"/x\"]\nallow = { uids = [0, 7] }\nstatic_keys = \"refuse\"\n\
                     [[role]]\nname = \"c\"\nweb_identity = { role_arn = \"arn:aws:iam::111122223333:role/app\", \
                     token_file = \"/t\", session_name = \"keyfob-{pod}\", duration = \"2h\", region = \"r1\" }\n\
                     [[role]]\nname = \"d\"\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\nduration = \"1h\"\n\

@@ -35,6 +35,8 @@ pub struct Role {
     pub imds_extend: bool,
     /// The only tokens that open this role; empty is the main one.
     pub tokens: Vec<PathBuf>,
+    /// The only users that may ask for it; `None` is all.
+    pub allow: Option<Vec<u32>>,
     /// Replaces all `AWS_*` and `BOTO_CONFIG` of the chain's environment.
     pub env: Option<Vars>,
 }
@@ -56,6 +58,7 @@ impl Role {
             allow_drift: false,
             imds_extend: true,
             tokens: Vec::new(),
+            allow: None,
             env: None,
         }
     }

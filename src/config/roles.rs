@@ -48,6 +48,7 @@ fn role(mut at: Section<'_, '_>, auth: &Auth) -> Option<Role> {
         allow_drift: at.read("allow_drift", kinds::flag).unwrap_or(default.allow_drift),
         imds_extend: at.read("imds_extend", kinds::flag).unwrap_or(default.imds_extend),
         tokens: tokens(&mut at, auth),
+        allow: allow(at.section("allow")),
         env: variables(at.section("env")),
         sources,
         own,
@@ -61,7 +62,7 @@ fn role(mut at: Section<'_, '_>, auth: &Auth) -> Option<Role> {
 }
 
 /// Keys of a role that the contract knows and this version does not.
-const LATER: [(&str, &str); 2] = [("allow", "access by user id"), ("roles_anywhere", "IAM Roles Anywhere")];
+const LATER: [(&str, &str); 1] = [("roles_anywhere", "IAM Roles Anywhere")];
 
 /// The source that a role has of its own: then nothing else can be chosen.
 fn own(at: &mut Section<'_, '_>) -> Option<Own> {
@@ -244,6 +245,18 @@ fn tokens(at: &mut Section<'_, '_>, auth: &Auth) -> Vec<PathBuf> {
         }
     }
     items.into_iter().map(|item| item.value).collect()
+}
+
+fn allow(mut at: Section<'_, '_>) -> Option<Vec<u32>> {
+    let users = at.list("uids", "numbers of users, such as [1000]", kinds::uid);
+    if at.has_empty("uids") {
+        at.problem("uids", "an empty list", "at least one user: nobody could ask");
+    }
+    if at.present() && !at.has("uids") && !at.torn() {
+        at.problem("uids", "not there", "the users who may ask: { uids = [1000] }");
+    }
+    at.close();
+    users.map(|users| users.into_iter().map(|user| user.value).collect())
 }
 
 fn variables(mut at: Section<'_, '_>) -> Option<Vars> {
