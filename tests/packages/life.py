@@ -21,7 +21,7 @@ import manager
 
 SOON = 60
 KEYS = '[default]\naws_access_key_id = AKIAPACKAGE000000001\naws_secret_access_key = {}\n'
-PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 AT = ('127.0.0.1', 5397)
 
 base, folder, first, second, third = sys.argv[1:]
@@ -180,21 +180,24 @@ def prepare():
     for name in ('first', 'second', 'third'):
         with open(globals()[name], 'rb') as package, open(f'{root}/tmp/{name}.deb', 'wb') as out:
             out.write(package.read())
-    seen['before'] = sorted(everything())
-    write('/usr/local/bin/systemctl', manager.SYSTEMCTL)
-    os.chmod(f'{root}/usr/local/bin/systemctl', 0o755)
+    # What keeps the base small must not keep our files away.
+    os.unlink(f'{root}/etc/dpkg/dpkg.cfg.d/99mmdebstrap')
+    seen['before'] = sorted(everything() | {'/usr/bin/systemctl.real'})
+    # Where apt's own PATH finds it.
+    os.rename(f'{root}/usr/bin/systemctl', f'{root}/usr/bin/systemctl.real')
+    write('/usr/bin/systemctl', manager.SYSTEMCTL)
+    os.chmod(f'{root}/usr/bin/systemctl', 0o755)
     playing = manager.Manager(root, folder)
     if not os.fork():
         try:
             playing.serve()
         except BaseException as error:
             playing.say(f'the manager failed: {error!r}')
-            # Nobody answers any more: a question fails.
-            os.kill(1, 9)
+            os._exit(1)
 
 
 def installed():
-    seen['install'] = chroot('apt-get', 'install', '--yes', '/tmp/first.deb')
+    seen['install'] = chroot('apt-get', '--quiet=2', 'install', '--yes', '/tmp/first.deb')
     paths = [path for path in chroot('dpkg', '-L', 'keyfob').split() if path != '/.']
     ours = ['/run/keyfob', '/run/keyfob/token', '/run/keyfob/admin.token', '/etc/keyfob/aws', '/var/log/keyfob']
     seen['files'] = listed(paths + [path for path in ours if os.path.lexists(root + path)])
@@ -244,11 +247,11 @@ def decided():
 
 
 def gone():
-    seen['remove'] = chroot('apt-get', 'remove', '--yes', 'keyfob')
+    seen['remove'] = chroot('apt-get', '--quiet=2', 'remove', '--yes', 'keyfob')
     seen['refused'] = ask_without_token()
     left = everything() - set(seen['before'])
     seen['removed'] = sorted(left)
-    seen['purge'] = chroot('apt-get', 'purge', '--yes', 'keyfob')
+    seen['purge'] = chroot('apt-get', '--quiet=2', 'purge', '--yes', 'keyfob')
     seen['purged'] = sorted(everything() - set(seen['before']))
     seen['missing'] = sorted(set(seen['before']) - everything())
     seen['run'] = sorted(name for name in os.listdir(f'{root}/run') if 'keyfob' in name)
