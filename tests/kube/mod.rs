@@ -1,0 +1,3 @@
+//! The charts on a real API server, as `tests/tools/setup` built it: installed, admitted, refused.
+
+pub mod cluster;
