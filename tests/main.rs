@@ -15,6 +15,7 @@ mod containers;
 mod demo;
 mod fake_aws;
 mod helm;
+mod kube;
 mod laws;
 mod layers;
 mod logs;

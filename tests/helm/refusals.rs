@@ -138,6 +138,13 @@ const OF_THE_CHART: &[(&str, &str)] = &[
     ("test: { timeoutSeconds: 0 }", "minimum: got 0, want 1"),
     ("test: { serviceAccountName: '' }", "minLength: got 0, want 1"),
     ("test: { volumes: [{ secret: {} }] }", "missing property 'name'"),
+    ("injector: { mode: webhook }", "value must be one of 'none', 'policy'"),
+    ("injector: { namespaceSelector: { labels: {} } }", "additional properties 'labels' not allowed"),
+    ("injector: { excludedNamespaces: [Web] }", "at '/injector/excludedNamespaces/0'"),
+    (
+        "injector: { mode: policy }",
+        "keyfob: injector.mode is policy, and the cluster has no MutatingAdmissionPolicy: it takes Kubernetes 1.36, or 1.34 with that feature gate and admissionregistration.k8s.io/v1beta1 switched on",
+    ),
     ("extraObjects: [{ kind: Pod }]", "missing property 'apiVersion'"),
     ("keyfob: { rolls: [] }", "additional properties 'rolls' not allowed"),
     (
