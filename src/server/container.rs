@@ -70,14 +70,9 @@ impl Endpoint {
         let entry = match self.find(&roster, head, face) {
             Ok(Found::Role(entry)) => entry,
             Ok(Found::Answer(reply)) => {
+                // Nobody got credentials: nothing to audit.
                 let answered = Answered { begun, at: shared.clock.now() };
-                shared.served(
-                    face.handler(),
-                    head,
-                    reply.status(),
-                    answered,
-                    Facts { peer, ..Facts::default() },
-                );
+                shared.served(face.handler(), head, reply.status(), answered, Facts::default());
                 return Ok(reply);
             }
             Err(Unfit::Unmet) => return Err(Later::Meeting),
