@@ -23,7 +23,7 @@ pub enum Kind {
     Token,
     /// What `aws sso login` or `aws login` left.
     SsoCache,
-    /// Certificates to trust.
+    /// Certificates and keys: those to trust, and those of our listeners.
     CaBundle,
 }
 

@@ -11,6 +11,7 @@
 mod agent;
 mod catalogue;
 mod cli;
+mod containers;
 mod demo;
 mod fake_aws;
 mod helm;

@@ -26,8 +26,8 @@ pub(super) fn service(operation: &str) -> &'static str {
 /// A call, as its failures name it.
 pub(super) struct Asked<'a> {
     pub(super) operation: &'static str,
-    /// Or what else is asked for.
-    pub(super) role_arn: &'a str,
+    /// The role, the key, or what else is asked for.
+    pub(super) whom: &'a str,
     pub(super) place: &'a Place,
     /// What must never be quoted, should AWS repeat it.
     pub(super) secrets: Vec<&'a Secret>,
@@ -124,7 +124,7 @@ impl Asked<'_> {
             (None, Some(region)) if !self.place.global() => format!(" in {region}"),
             (None, _) => " at the global endpoint".to_owned(),
         };
-        format!("{}:{} for {}{place}", service(self.operation), self.operation, self.role_arn)
+        format!("{}:{} for {}{place}", service(self.operation), self.operation, self.whom)
     }
 
     /// A message, bounded, in one line, without anything that was handed in as a secret.
@@ -188,6 +188,9 @@ fn meaning(operation: &str, status: u16, code: &str, message: &str) -> (FailureK
     let web_identity = operation == "AssumeRoleWithWebIdentity";
     match code {
         "AccessDenied" | "AccessDeniedException" if web_identity => (Denied, &cause::WI_TRUST),
+        "AccessDenied" | "AccessDeniedException" if operation == "GetSessionToken" => {
+            (Denied, &cause::STS_MINT)
+        }
         "AccessDenied" | "AccessDeniedException" => (Denied, &cause::STS_DENIED),
         "ExpiredTokenException" | "ExpiredToken" if web_identity => (AlreadyExpired, &cause::WI_EXPIRED),
         "ExpiredToken" | "ExpiredTokenException" => (AlreadyExpired, &cause::KEY_EXPIRED),
@@ -211,9 +214,14 @@ fn meaning(operation: &str, status: u16, code: &str, message: &str) -> (FailureK
         "ValidationError" | "ValidationException" if message.contains("role chaining") => {
             (Misconfigured, &cause::STS_CHAIN1H)
         }
-        "ValidationError" | "ValidationException" | "InvalidParameterValue" | "MissingParameter" => {
-            (Misconfigured, &cause::STS_VALIDATION)
-        }
+        "ValidationError"
+        | "ValidationException"
+        | "InvalidParameterValue"
+        | "MissingParameter"
+        | "MalformedPolicyDocument"
+        | "MalformedPolicyDocumentException"
+        | "PackedPolicyTooLarge"
+        | "PackedPolicyTooLargeException" => (Misconfigured, &cause::STS_VALIDATION),
         _ if status == 429 || code.contains("Throttl") || code.contains("LimitExceeded") => {
             (Throttled, &cause::STS_THROTTLE)
         }

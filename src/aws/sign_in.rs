@@ -83,8 +83,7 @@ impl SignIn {
             .role_name(&ask.role)
             .access_token(token.expose());
         let subject = format!("role {} of account {}", ask.role, ask.account);
-        let asked =
-            Asked { operation: "GetRoleCredentials", role_arn: &subject, place, secrets: vec![token] };
+        let asked = Asked { operation: "GetRoleCredentials", whom: &subject, place, secrets: vec![token] };
         let answer = match timeout(self.attempt_timeout, request.send()).await {
             Ok(Ok(answer)) => answer.role_credentials,
             Ok(Err(error)) => return Err(asked.failure(&error)),
@@ -193,7 +192,7 @@ impl ClassifyRetry for Busy {
 
 fn asked<'a>(operation: &'static str, grant: &'a Grant, place: &'a Place) -> Asked<'a> {
     let secrets = vec![&grant.client_secret, &grant.refresh_token];
-    Asked { operation, role_arn: &grant.subject, place, secrets }
+    Asked { operation, whom: &grant.subject, place, secrets }
 }
 
 fn strange(who: &str, subject: &str) -> Failure {

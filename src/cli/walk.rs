@@ -104,7 +104,7 @@ impl Subject {
     /// The region as the role or its profile has it.
     #[must_use]
     pub fn configured_region(&self, session: Option<&Session>) -> Option<String> {
-        let own = self.role.assume.as_ref().and_then(|assume| assume.region.clone());
+        let own = self.role.region().map(str::to_owned);
         own.or_else(|| session?.region().map(str::to_owned))
     }
 

@@ -13,6 +13,7 @@ pub mod imds;
 mod jwt;
 pub mod lineup;
 pub mod login;
+pub mod mint;
 pub mod moment;
 mod own;
 pub mod paths;

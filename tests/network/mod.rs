@@ -43,8 +43,8 @@ async fn assume(aws: &FakeAws, caller: &Credentials) -> Result<Credentials, Fail
     let ask = AssumeRole {
         role_arn: ROLE.to_owned(),
         session_name: "session".to_owned(),
-        external_id: None,
         duration: Some(900),
+        ..AssumeRole::default()
     };
     let place = Place { region: Some("eu-west-1".to_owned()), endpoint: Some(aws.url()), ..Place::default() };
     around().sts.assume_role(caller, &ask, &place, &mut Notes::default()).await
@@ -160,6 +160,7 @@ async fn a_web_identity_is_exchanged_and_refused_as_aws_does() {
                 session_name: "pod".to_owned(),
                 token,
                 duration: None,
+                policy: None,
             };
             sts.assume_role_with_web_identity(&ask, &place, &mut Notes::default()).await
         }

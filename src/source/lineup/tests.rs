@@ -2,6 +2,7 @@
 
 use super::super::testing::{Home, surroundings, walked};
 use super::*;
+use crate::config::Assume;
 use crate::failure::FailureKind;
 use crate::http::fake::{Fake, Reply, ok};
 use crate::report::{Look, Outcome};
@@ -133,7 +134,7 @@ async fn the_older_profile_variable_wins() {
 }
 
 /// A fake STS whose key ids tell who assumed what: `app<FILE`.
-fn sts() -> Fake {
+pub(super) fn sts() -> Fake {
     Fake::serving(|request| {
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         let field = |name: &str| {
@@ -337,9 +338,9 @@ async fn a_role_of_our_own_is_assumed_with_what_was_found() {
     role.assume = Some(Assume {
         role_arn: arn("app"),
         external_id: Some("ext".to_owned()),
-        session_name: None,
         duration: Some(std::time::Duration::from_secs(1800)),
         region: Some("eu-north-1".to_owned()),
+        ..Assume::default()
     });
     let lineup = Botocore::new(role, home.env(), Arc::new(surroundings()));
     assert_eq!(walked(&lineup).await.0, "static_file app-by-FILE@111122223333");
