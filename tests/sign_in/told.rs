@@ -1,6 +1,7 @@
 //! What keyfob says of a sign-in in each state, and that explaining changes nothing.
 
 use super::*;
+use crate::support::tools::tool;
 
 #[track_caller]
 fn refused(scene: &Scene, profile: &str, code: i32, cause: &str) -> String {
@@ -50,21 +51,26 @@ fn each_state_has_its_cause() {
     }
 }
 
-/// Root may write anywhere: a file in the place of the folder is as close as it gets.
+/// Root may write anywhere but to what is mounted read-only, in a namespace of the test's own.
 #[test]
 fn a_refresh_token_is_not_spent_where_its_successor_cannot_be_kept() {
+    const READ_ONLY: &str = "mount --bind \"$1\" \"$1\"; mount -o remount,ro,bind \"$1\"; shift; exec \"$@\"";
+    let Some(unshare) = tool("unshare") else { return };
     let scene = Scene::ending_in(-60);
     let folder = scene.sso_file().parent().unwrap().to_owned();
-    let stuck = crate::support::run::which("chattr")
-        .is_some_and(|chattr| Run::new(chattr).arg("+i").arg(&folder).run().code() == Some(0));
-    if !stuck {
-        return crate::support::run::skip("no folder can be made that takes no file");
-    }
-    let done = scene.get("sso").run();
-    Run::new(crate::support::run::which("chattr").unwrap()).arg("-i").arg(&folder).run().expect_code(0);
-    let said = done.expect_code(4).stderr;
+    let user: &[&str] = if nix::unistd::geteuid().is_root() { &[] } else { &["--map-root-user"] };
+    let keyfob = ["get", "--config", "/dev/null", "--profile", "sso"];
+    let get = || {
+        let run = Run::new(&unshare).args(user).args(["--mount", "sh", "-ec", READ_ONLY, "sh"]).arg(&folder);
+        let run = run.arg(crate::support::keyfob()).args(keyfob).envs(scene.env());
+        run.env("PATH", std::env::var("PATH").unwrap()).run()
+    };
+    let said = get().expect_code(4).stderr;
     assert!(said.contains("[SSO-CACHE]") && said.contains("cannot be written to"), "{said}");
-    assert_eq!(scene.aws.calls("CreateToken"), 0);
+    // While the token is good that is no reason to go without.
+    scene.sso(240);
+    get().expect_code(0);
+    assert_eq!((scene.aws.calls("CreateToken"), scene.aws.calls("GetRoleCredentials")), (0, 1));
 }
 
 #[test]

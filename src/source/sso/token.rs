@@ -122,3 +122,82 @@ fn text(kept: &mut Kept, key: &str) -> Option<String> {
 fn secret(kept: &mut Kept, key: &str) -> Option<Secret> {
     text(kept, key).map(Secret::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn token(kept: Value) -> Result<Token, &'static str> {
+        let Value::Object(kept) = kept else { unreachable!() };
+        Token::of(kept, true)
+    }
+
+    fn at(text: &str) -> SystemTime {
+        moment::parse(text).unwrap()
+    }
+
+    fn full() -> Value {
+        json!({
+            "startUrl": "https://old", "region": "old", "scopes": ["x"],
+            "accessToken": "a", "expiresAt": "2030-01-31T12:00:00Z",
+            "clientId": "i", "clientSecret": "s", "refreshToken": "r",
+            "registrationExpiresAt": "2030-03-31T12:00:00.5Z",
+        })
+    }
+
+    #[test]
+    fn files_are_named_as_botocore_names_them() {
+        assert_eq!(cache_key("corp"), "ee0bfd2552fbd840c02cc48b6e823320543c450f");
+    }
+
+    #[test]
+    fn what_a_token_lacks_is_said() {
+        for (kept, what) in [
+            (json!({}), "missing"),
+            (json!({"accessToken": "a"}), "missing"),
+            (json!({"accessToken": 1, "expiresAt": "2030-01-31T12:00:00Z"}), "accessToken that is not text"),
+            (json!({"accessToken": "a", "expiresAt": "2030-01-31T12:00:00"}), "no time with a zone"),
+        ] {
+            assert!(token(kept).unwrap_err().contains(what), "{what}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_and_living_registration_refreshes() {
+        let now = at("2030-01-31T12:00:00Z");
+        assert_eq!(token(full()).unwrap().can_be_refreshed(now), Ok(true));
+        assert_eq!(token(full()).unwrap().can_be_refreshed(at("2030-03-31T12:00:01Z")), Ok(false));
+        for key in ["clientId", "clientSecret", "refreshToken", "registrationExpiresAt"] {
+            let mut less = full();
+            less.as_object_mut().unwrap().remove(key);
+            let token = token(less).unwrap();
+            assert_eq!(token.can_be_refreshed(now), Ok(false), "{key}");
+            assert_eq!(token.sign_in_ends(), now, "{key}");
+        }
+        let mut strange = full();
+        strange["registrationExpiresAt"] = "never".into();
+        assert!(token(strange).unwrap().can_be_refreshed(now).is_err());
+        assert_eq!(token(full()).unwrap().sign_in_ends(), at("2030-03-31T12:00:00.5Z"));
+    }
+
+    #[test]
+    fn the_next_token_keeps_the_registration_and_takes_the_next_refresh_token() {
+        let new = |refresh_token: Option<&str>| aws::Token {
+            access_token: Secret::new("b"),
+            life: Duration::from_secs(3600),
+            refresh_token: refresh_token.map(Secret::new),
+        };
+        let next = |new| token(full()).unwrap().followed_by(new, at("2030-01-31T12:00:00.7Z")).kept("u", "e");
+        let mut want = json!({
+            "startUrl": "u", "region": "e",
+            "accessToken": "b", "expiresAt": "2030-01-31T13:00:00Z",
+            "clientId": "i", "clientSecret": "s", "refreshToken": "q",
+            "registrationExpiresAt": "2030-03-31T12:00:00.5Z",
+        });
+        assert_eq!(Value::Object(next(new(Some("q")))), want);
+        want.as_object_mut().unwrap().remove("refreshToken");
+        assert_eq!(Value::Object(next(new(None))), want);
+    }
+}

@@ -177,3 +177,27 @@ fn region_of(url: &Uri) -> Option<&str> {
     let regional = region.contains('-') && region.ends_with(|last: char| last.is_ascii_digit());
     regional.then_some(region)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_region_is_read_from_the_hosts_of_aws() {
+        for (host, region) in [
+            ("sts.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("sts-fips.us-gov-west-1.api.aws", Some("us-gov-west-1")),
+            ("portal.sso.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("portal.sso-fips.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
+            ("oidc.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("eu-west-1.signin.aws.amazon.com", Some("eu-west-1")),
+            ("signin-fips.us-east-1.amazonaws.com", Some("us-east-1")),
+            ("sts.amazonaws.com", None),
+            ("portal.example.com", None),
+            ("127.0.0.1", None),
+            ("localhost", None),
+        ] {
+            assert_eq!(region_of(&format!("https://{host}/").parse().unwrap()), region, "{host}");
+        }
+    }
+}
