@@ -2,3 +2,4 @@
 
 pub mod cluster;
 mod injection;
+mod life;
