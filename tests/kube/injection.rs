@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Version};
 use crate::helm::charts::Charts;
 use crate::support::run::Finished;
 use crate::support::tools::tool;
@@ -215,4 +215,37 @@ fn only_who_asks_is_injected_and_who_asks_in_vain_is_refused() {
             refused.then_some(())
         });
     }
+}
+
+/// Seconds that the API server spent on creating pods, and how many there were.
+fn spent(cluster: &Cluster) -> (f64, f64) {
+    let text = cluster.kubectl(&["get", "--raw", "/metrics"]).expect_code(0).stdout;
+    let of = |name: &str| -> f64 {
+        let name = format!("apiserver_request_duration_seconds_{name}{{");
+        let ours = |line: &&str| {
+            line.starts_with(&name) && line.contains("resource=\"pods\"") && line.contains("verb=\"POST\"")
+        };
+        text.lines().filter(ours).map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    };
+    (of("sum"), of("count"))
+}
+
+/// Prints what README states; no threshold, a test's machine is busy.
+#[test]
+fn admission_costs_what_it_costs() {
+    let Some(cluster) = Cluster::start(Version::New) else { return };
+    let cluster: &'static Cluster = Box::leak(Box::new(cluster));
+    let Some(injected) = Injected::install(cluster, "cost") else { return };
+    let many = |asks: &str| -> f64 {
+        let one = |nth| pod(&format!("{asks}-{nth}"), PLAIN).replace("'true'", &format!("'{asks}'"));
+        let yaml: Vec<_> = (0..200).map(one).collect();
+        let (sum, count) = spent(cluster);
+        injected.create(&yaml.join("---\n")).expect_code(0);
+        let (later, number) = spent(cluster);
+        assert!((number - count - 200.0).abs() < 0.5, "{number} - {count}");
+        (later - sum) / 200.0 * 1000.0
+    };
+    let (without, with) = (many("false"), many("true"));
+    let words = format!("ADMISSION of a pod: {without:.2} ms without injection, {with:.2} ms with it\n");
+    std::io::Write::write_all(&mut std::io::stderr(), words.as_bytes()).unwrap();
 }

@@ -3,3 +3,4 @@
 pub mod cluster;
 mod injection;
 mod life;
+mod schemas;
