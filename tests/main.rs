@@ -20,6 +20,7 @@ mod logs;
 mod monitoring;
 mod network;
 mod parity;
+mod pods;
 mod sdk;
 mod support;
 mod systemd;

@@ -68,6 +68,11 @@ impl Charts {
         run.env("HOME", self.folder.path()).run()
     }
 
+    /// Where this copy is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Changes a file of this copy.
     #[track_caller]
     pub fn replace(&self, file: &str, from: &str, to: &str) {

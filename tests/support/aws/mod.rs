@@ -20,6 +20,7 @@ use std::time::Duration;
 pub use journal::{Entry, Face, Outcome};
 pub use knobs::{Container, Imds, Knobs, Listing, Shape, Sts, Trouble};
 pub use mint::Issued;
+pub use sts::Provider;
 
 use journal::Journal;
 use mint::Mint;
