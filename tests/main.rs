@@ -14,6 +14,7 @@ mod cli;
 mod demo;
 mod fake_aws;
 mod helm;
+mod kube;
 mod laws;
 mod layers;
 mod logs;

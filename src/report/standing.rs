@@ -87,6 +87,8 @@ pub struct Served<'a> {
     /// Why it was refused: a closed set (`missing_token`, `bad_token`, `bad_host_header`, `forwarded_header`,
     /// `role_denied`), or empty.
     pub refused: &'static str,
+    /// When it was answered.
+    pub at: SystemTime,
     /// From the parsed head to the finished answer.
     pub took: Duration,
     /// What it was answered from, when credentials were asked for by somebody who may have them.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reply::{self, Refusal, Reply};
 use super::status::{Explanation, ProblemStatus, RoleStatus, Status};
-use super::{Facts, Shared, accept, access};
+use super::{Answered, Facts, Shared, accept, access};
 use crate::credentials::RoleName;
 use crate::keeper::Handle;
 use crate::roster::Entry;
@@ -61,7 +61,8 @@ impl Endpoint {
                 refusal.reply()
             }
         };
-        self.shared.served(route.handler(), head, reply.status(), begun, facts);
+        let answered = Answered { begun, at: self.shared.clock.now() };
+        self.shared.served(route.handler(), head, reply.status(), answered, facts);
         reply
     }
 

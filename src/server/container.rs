@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::reply::{self, Refusal, Reply};
 use super::token::Bearer;
-use super::{Facts, Shared, access};
+use super::{Answered, Facts, Shared, access};
 use crate::credentials::RoleName;
 use crate::keeper::{Handle, PATIENCE, Snapshot};
 use crate::report::{CacheUse, Peer};
@@ -66,7 +66,8 @@ impl Endpoint {
             Ok(entry) => entry,
             Err(refusal) => {
                 let facts = Facts { refused: refusal.label, peer, ..Facts::default() };
-                shared.served("credentials", head, refusal.status, begun, facts);
+                let answered = Answered { begun, at: shared.clock.now() };
+                shared.served("credentials", head, refusal.status, answered, facts);
                 return Ok(refusal.reply());
             }
         };
@@ -75,7 +76,8 @@ impl Endpoint {
             let (role, handle) = (entry.role.name.clone(), entry.handle.clone());
             return Err(Later { role, handle, begun, peer: self.peer.clone() });
         }
-        Ok(finish(shared, head, &entry.role.name, &role_now, Came { begun, waited: false, peer }))
+        let answered = Answered { begun, at: now };
+        Ok(finish(shared, head, &entry.role.name, &role_now, Came { answered, waited: false, peer }))
     }
 }
 
@@ -91,20 +93,21 @@ impl Later {
     async fn wait(self, head: Parts, shared: Arc<Shared>) -> Answer {
         let _until_answered = shared.in_flight("credentials");
         let role_now = self.handle.settled(PATIENCE).await;
-        let came = Came { begun: self.begun, waited: true, peer: self.peer.as_ref() };
+        let answered = Answered { begun: self.begun, at: shared.clock.now() };
+        let came = Came { answered, waited: true, peer: self.peer.as_ref() };
         Ok(finish(&shared, &head, &self.role, &role_now, came))
     }
 }
 
-/// When a request came, whether nothing usable was held then, and from whom.
+/// When a request came and was answered, whether nothing usable was held at first, and from whom.
 struct Came<'a> {
-    begun: Instant,
+    answered: Answered,
     waited: bool,
     peer: Option<&'a Arc<Peer>>,
 }
 
 fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, came: Came<'_>) -> Reply {
-    let now = shared.clock.now();
+    let now = came.answered.at;
     let mut facts = Facts { role: Some(role.clone()), peer: came.peer, ..Facts::default() };
     let reply = if let Some(usable) = role_now.usable(now) {
         facts.left = usable.expires.duration_since(now).ok();
@@ -119,7 +122,7 @@ fn finish(shared: &Shared, head: &Parts, role: &RoleName, role_now: &Snapshot, c
         (facts.cache, facts.failure) = (Some(CacheUse::Miss), Some((role_now.reason(now).cause, trace)));
         Refusal::unavailable(role, role_now, now, trace).reply()
     };
-    shared.served("credentials", head, reply.status(), came.begun, facts);
+    shared.served("credentials", head, reply.status(), came.answered, facts);
     reply
 }
 

@@ -135,7 +135,7 @@ impl Shared {
         handler: &'static str,
         head: &Parts,
         status: StatusCode,
-        begun: Instant,
+        answered: Answered,
         facts: Facts<'_>,
     ) {
         let Facts { role, refused, cache, left, credentials, source, peer, failure } = facts;
@@ -144,7 +144,8 @@ impl Shared {
             role,
             status: status.as_u16(),
             refused,
-            took: begun.elapsed(),
+            at: answered.at,
+            took: answered.begun.elapsed(),
             cache,
             left,
             credentials,
@@ -155,6 +156,13 @@ impl Shared {
             headers: &head.headers,
         }));
     }
+}
+
+/// When a request came, and the wall time of its answer.
+#[derive(Clone, Copy, Debug)]
+struct Answered {
+    begun: Instant,
+    at: SystemTime,
 }
 
 /// A request that waits for its answer.

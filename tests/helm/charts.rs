@@ -64,11 +64,16 @@ impl Charts {
     }
 
     pub fn run(&self, args: &[&str]) -> Finished {
-        let run = Run::new(&self.helm).args(args).dir(self.folder.path()).within(Duration::from_secs(60));
+        self.by(&self.helm, args)
+    }
+
+    /// The same with another helm.
+    pub fn by(&self, helm: &Path, args: &[&str]) -> Finished {
+        let run = Run::new(helm).args(args).dir(self.folder.path()).within(Duration::from_secs(60));
         run.env("HOME", self.folder.path()).run()
     }
 
-    /// Where this copy is.
+    /// Where the copies are, for a helm that talks to a cluster.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

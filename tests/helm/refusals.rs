@@ -1,9 +1,12 @@
 //! Every value that cannot be meant is refused, with the sentence that says so.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::charts::Charts;
+use super::charts::{CLUSTER, Charts};
 use super::documentation::{Entry, read};
+use crate::support::tools::tool;
 
 /// Values of the example chart, below `keyfob`; what helm must say.
 const OF_THE_LIBRARY: &[(&str, &str)] = &[
@@ -136,6 +139,13 @@ const OF_THE_CHART: &[(&str, &str)] = &[
     ("test: { timeoutSeconds: 0 }", "minimum: got 0, want 1"),
     ("test: { serviceAccountName: '' }", "minLength: got 0, want 1"),
     ("test: { volumes: [{ secret: {} }] }", "missing property 'name'"),
+    ("injector: { mode: webhook }", "value must be one of 'none', 'policy'"),
+    ("injector: { namespaceSelector: { labels: {} } }", "additional properties 'labels' not allowed"),
+    ("injector: { excludedNamespaces: [Web] }", "at '/injector/excludedNamespaces/0'"),
+    (
+        "injector: { mode: policy }",
+        "keyfob: injector.mode is policy, and the cluster has no MutatingAdmissionPolicy: it takes Kubernetes 1.36, or 1.34 with that feature gate and admissionregistration.k8s.io/v1beta1 switched on",
+    ),
     ("extraObjects: [{ kind: Pod }]", "missing property 'apiVersion'"),
     ("keyfob: { rolls: [] }", "additional properties 'rolls' not allowed"),
     (
@@ -148,8 +158,10 @@ const OF_THE_CHART: &[(&str, &str)] = &[
     ),
 ];
 
-fn misses(charts: &Charts, chart: &str, values: &str, sentence: &str) -> Option<String> {
-    let rendered = charts.template(chart, values, &[]);
+fn misses(helm: &Path, charts: &Charts, chart: &str, values: &str, sentence: &str) -> Option<String> {
+    charts.write("values.yaml", values);
+    let fixed = ["template", chart, chart, "--namespace", "billing", "--values", "values.yaml"];
+    let rendered = charts.by(helm, &[&fixed[..], &CLUSTER].concat());
     let refused = rendered.code() == Some(1) && rendered.stderr.contains(sentence);
     (!refused).then(|| format!("{values}\n    wanted: {sentence}\n    said: {}", rendered.stderr.trim()))
 }
@@ -160,10 +172,14 @@ fn what_cannot_be_meant_is_refused_with_its_sentence() {
     let block = |values: &&str| format!("keyfob: {{ {values} }}");
     let of_library = OF_THE_LIBRARY.iter().map(|(values, says)| ("example", block(values), says));
     let of_chart = OF_THE_CHART.iter().map(|(values, says)| ("keyfob", (*values).to_owned(), says));
-    let all = of_library.chain(of_chart);
-    let missed: Vec<_> =
-        all.filter_map(|(chart, values, says)| misses(&charts, chart, &values, says)).collect();
-    assert!(missed.is_empty(), "\n  {}", missed.join("\n  "));
+    let all: Vec<_> = of_library.chain(of_chart).collect();
+    for name in ["helm", "helm4"] {
+        let Some(helm) = tool(name) else { return };
+        let missed =
+            all.iter().filter_map(|(chart, values, says)| misses(&helm, &charts, chart, values, says));
+        let missed: Vec<_> = missed.collect();
+        assert!(missed.is_empty(), "{name}\n  {}", missed.join("\n  "));
+    }
 }
 
 #[test]

@@ -201,7 +201,8 @@ mod tests {
         let mut book = Book::new(at(0));
         book.enter(key(Some(1), "WXYZ"), record(), at(0));
         assert!(
-            book.repeats(key(Some(1), "WXYZ"), at(1)) && book.repeats(key(Some(1), "WXYZ"), at(2)).is_some()
+            book.repeats(key(Some(1), "WXYZ"), at(1)).is_some()
+                && book.repeats(key(Some(1), "WXYZ"), at(2)).is_some()
         );
         assert_eq!(counts(&book.enter(key(Some(2), "WXYZ"), record(), at(400))), [1, 0]);
         assert!(book.repeats(key(Some(2), "WXYZ"), at(401)).is_some());
