@@ -22,6 +22,7 @@ mod logs;
 mod monitoring;
 mod network;
 mod parity;
+mod pods;
 mod sdk;
 mod sign_in;
 mod support;
