@@ -179,7 +179,6 @@ fn a_jobs_pod_ends_when_its_work_is_done() {
     scene.install(&json!({}));
     let pod = scene.play(&scene.admitted("job"));
     pod.wait("the end", |state| state.story.last().is_some_and(|last| last.starts_with("keyfob ended")));
-    all_good(&answers(&pod));
     assert_eq!(
         pod.story(),
         [
@@ -190,8 +189,11 @@ fn a_jobs_pod_ends_when_its_work_is_done() {
             "the pod has succeeded",
             "keyfob gets TERM",
             "keyfob ended with 0"
-        ]
+        ],
+        "{}",
+        pod.told()
     );
+    all_good(&answers(&pod));
     assert_eq!(pod.phase(), Phase::Succeeded);
     assert!(pod.seen("keyfob").took.unwrap() <= SHUTDOWN);
 }
