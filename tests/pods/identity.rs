@@ -64,7 +64,9 @@ fn sts_takes_the_tokens_of_this_account_only() {
     }
     let elsewhere = json!("https://somewhere.else");
     scene.aws.sts().set(|sts| sts.provider.as_mut().unwrap().issuer = elsewhere.to_string());
-    let form = format!("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=test&RoleArn={ROLE}&WebIdentityToken={good}");
+    let form = format!(
+        "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=test&RoleArn={ROLE}&WebIdentityToken={good}"
+    );
     let answer = scene.inside(move || raw::request(addr, "POST", "/", &[], &form)).body;
     assert!(answer.contains("No OpenIDConnect provider found"), "wanted another issuer to be refused");
 }

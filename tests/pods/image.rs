@@ -48,7 +48,8 @@ fn ro(from: &Path, to: impl AsRef<Path>) -> String {
 
 /// A Debian without anything of its user's: no home, no temporary files, nothing of the host's that runs.
 fn machine() -> Vec<String> {
-    let mut plan: Vec<String> = ["/proc", "/dev", "/etc", "/run"].map(|at| format!("folder\t0755\t{at}")).into();
+    let mut plan: Vec<String> =
+        ["/proc", "/dev", "/etc", "/run"].map(|at| format!("folder\t0755\t{at}")).into();
     plan.push("folder\t1777\t/tmp".to_owned());
     for top in ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] {
         match fs::read_link(top) {

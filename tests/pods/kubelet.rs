@@ -119,7 +119,8 @@ impl Playing {
             bell: Condvar::new(),
         });
         let kubelet = Arc::clone(&node);
-        let kubelet = thread::Builder::new().name("kubelet".to_owned()).spawn(move || kubelet.play()).unwrap();
+        let kubelet =
+            thread::Builder::new().name("kubelet".to_owned()).spawn(move || kubelet.play()).unwrap();
         Playing { node, kubelet: Some(kubelet) }
     }
 
@@ -297,7 +298,9 @@ impl Node {
     /// The applications have ended by themselves, as those of a Job do: then so do the sidecars.
     fn finish(&self) {
         let ended_well = |state: &State| {
-            let last = |container: &Container| state.containers[&container.name].last.as_ref().map(|ended| ended.code);
+            let last = |container: &Container| {
+                state.containers[&container.name].last.as_ref().map(|ended| ended.code)
+            };
             self.pod.spec.containers.iter().all(|container| last(container) == Some(0))
         };
         let already = self.change(|state| {
@@ -315,7 +318,8 @@ impl Node {
     }
 
     fn stop_sidecars(&self, begun: Instant) {
-        for container in self.pod.spec.init_containers.iter().rev().filter(|container| container.is_sidecar()) {
+        for container in self.pod.spec.init_containers.iter().rev().filter(|container| container.is_sidecar())
+        {
             let left = self.pod.spec.grace().saturating_sub(begun.elapsed()).max(LEAST_GRACE);
             self.stop(&[&container.name], left);
         }
@@ -403,7 +407,9 @@ impl Node {
             if self.state().stopping {
                 courses.clear();
             }
-            let Some((kind, course)) = courses.iter_mut().min_by_key(|(_, course)| course.due) else { continue };
+            let Some((kind, course)) = courses.iter_mut().min_by_key(|(_, course)| course.due) else {
+                continue;
+            };
             let (kind, verdict) = (*kind, course.ask(|probe| self.probe(container, process, probe)));
             match (kind, verdict) {
                 (Kind::StartUp, Verdict::Good) => courses = self.up(container),

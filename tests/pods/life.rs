@@ -96,13 +96,18 @@ fn everybody_has_what_is_his(pod: &Playing) {
         ("bystander", ["cat", "/run/keyfob/token"]),
     ] {
         let refused = pod.exec(container, &words);
-        assert_eq!((refused.code() == Some(0), refused.stdout.as_str()), (false, ""), "{container} {words:?}");
+        assert_eq!(
+            (refused.code() == Some(0), refused.stdout.as_str()),
+            (false, ""),
+            "{container} {words:?}"
+        );
     }
     // Who shares the network may ask, and gets nothing without the token.
     assert_eq!(credentials(pod, "default", "").status, 401);
     assert_eq!(credentials(pod, "default", &token).status, 200);
     let agent = pod.exec("keyfob", &["cat", "/proc/1/status"]).expect_code(0).stdout;
-    for line in ["Uid:\t65532\t65532\t65532\t65532", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Pid:\t1"] {
+    for line in ["Uid:\t65532\t65532\t65532\t65532", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Pid:\t1"]
+    {
         assert!(agent.lines().any(|found| found == line), "{line}\n{agent}");
     }
 }
@@ -110,7 +115,9 @@ fn everybody_has_what_is_his(pod: &Playing) {
 fn killed_it_comes_back(pod: &Playing, scene: &Scene) {
     let (before, asked) = (token(pod), scene.aws.calls("AssumeRoleWithWebIdentity"));
     pod.kill("keyfob");
-    pod.wait("another agent", |state| state.containers["keyfob"].starts == 2 && state.containers["keyfob"].up);
+    pod.wait("another agent", |state| {
+        state.containers["keyfob"].starts == 2 && state.containers["keyfob"].up
+    });
     assert_eq!(pod.seen("keyfob").last.unwrap().code, 137);
     assert_eq!(token(pod), before);
     assert!(scene.aws.calls("AssumeRoleWithWebIdentity") > asked);
@@ -136,7 +143,10 @@ fn a_changed_configuration_is_followed(pod: &Playing, scene: &Scene) {
 fn a_new_token_is_used(pod: &Playing, scene: &Scene) {
     let asked = scene.aws.calls("AssumeRoleWithWebIdentity");
     pod.renew();
-    assert!(scene.aws.wait_for_calls("AssumeRoleWithWebIdentity", asked + 2, Duration::from_secs(60)), "both roles");
+    assert!(
+        scene.aws.wait_for_calls("AssumeRoleWithWebIdentity", asked + 2, Duration::from_secs(60)),
+        "both roles"
+    );
     goes_on(pod);
 }
 

@@ -57,7 +57,9 @@ pub fn http(sandbox: &Sandbox, container: &Container, get: &HttpGet, timeout: Du
 fn status(at: SocketAddr, path: &str, timeout: Duration) -> Option<u16> {
     let mut stream = TcpStream::connect_timeout(&at, timeout).ok()?;
     stream.set_read_timeout(Some(timeout)).ok()?;
-    let head = format!("GET {path} HTTP/1.1\r\nHost: {at}\r\nUser-Agent: kube-probe/1.34\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: {at}\r\nUser-Agent: kube-probe/1.34\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).ok()?;
     // "HTTP/1.1 200"
     let mut line = [0; 12];

@@ -45,7 +45,8 @@ impl Sandbox {
         let begin = format!(
             "ip link set lo up && ip address add {ADDRESS}/32 dev lo && read -r pid _ < /proc/self/stat && echo $pid && exec cat"
         );
-        let mut first = Running::start(&Run::new("unshare").env("PATH", PATH).args(own).args(["sh", "-c", &begin]));
+        let mut first =
+            Running::start(&Run::new("unshare").env("PATH", PATH).args(own).args(["sh", "-c", &begin]));
         let pid = first.stdout.find(START, |line| Some(line.to_owned()));
         let pid = pid.unwrap_or_else(|| panic!("no namespaces: {}", first.stderr.text()));
         let stdin = Mutex::new(first.stdin.take());

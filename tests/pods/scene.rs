@@ -18,7 +18,8 @@ use crate::support::{FakeAws, leaks};
 /// The role that the example's values name.
 pub const ROLE: &str = "arn:aws:iam::111122223333:role/example";
 /// The line of the example that runs the application.
-const COMMAND: &str = r#"command: ["/bin/sh", "-c", "while aws sts get-caller-identity; do sleep 300; done"]"#;
+const COMMAND: &str =
+    r#"command: ["/bin/sh", "-c", "while aws sts get-caller-identity; do sleep 300; done"]"#;
 
 /// What there is before the pod.
 pub struct Scene {
@@ -47,13 +48,21 @@ impl Scene {
 
     /// The application runs this instead.
     pub fn command(&self, words: &[&str]) {
-        self.charts.replace("example/templates/deployment.yaml", COMMAND, &format!("command: {}", json!(words)));
+        self.charts.replace(
+            "example/templates/deployment.yaml",
+            COMMAND,
+            &format!("command: {}", json!(words)),
+        );
     }
 
     /// What the pod gets to end in.
     pub fn grace(&self, seconds: u32) {
         let (account, grace) = ("      serviceAccountName:", "      terminationGracePeriodSeconds:");
-        self.charts.replace("example/templates/deployment.yaml", account, &format!("{grace} {seconds}\n{account}"));
+        self.charts.replace(
+            "example/templates/deployment.yaml",
+            account,
+            &format!("{grace} {seconds}\n{account}"),
+        );
     }
 
     /// The example as a Job with the one container that does its work.
@@ -62,8 +71,16 @@ impl Scene {
         self.charts.replace(file, "kind: Deployment", "kind: Job");
         self.charts.replace(file, "apiVersion: apps/v1", "apiVersion: batch/v1");
         self.charts.replace(file, "  replicas: 1\n  selector:\n", "");
-        self.charts.replace(file, "    matchLabels: { app.kubernetes.io/instance: {{ .Release.Name }} }\n", "");
-        self.charts.replace(file, "      serviceAccountName:", "      restartPolicy: Never\n      serviceAccountName:");
+        self.charts.replace(
+            file,
+            "    matchLabels: { app.kubernetes.io/instance: {{ .Release.Name }} }\n",
+            "",
+        );
+        self.charts.replace(
+            file,
+            "      serviceAccountName:",
+            "      restartPolicy: Never\n      serviceAccountName:",
+        );
         let text = std::fs::read_to_string(self.charts.folder().join(file)).unwrap();
         let (before, rest) = text.split_once("        # Needs no AWS").unwrap();
         let (_, after) = rest.split_once("      volumes:\n").unwrap();
@@ -121,7 +138,8 @@ impl Plane for ApiServer {
         let seconds = format!("{}s", ask.expiration_seconds);
         let account = ["--namespace", &pod.namespace, "create", "token", &pod.spec.service_account_name];
         let what = ["--audience", &ask.audience, "--duration", &seconds];
-        let bound = ["--bound-object-kind", "Pod", "--bound-object-name", &pod.name, "--bound-object-uid", &pod.uid];
+        let bound =
+            ["--bound-object-kind", "Pod", "--bound-object-name", &pod.name, "--bound-object-uid", &pod.uid];
         let token = self.0.kubectl(&[&account[..], &what, &bound].concat()).expect_code(0);
         let token = token.stdout.trim().to_owned();
         leaks::secret(&token);

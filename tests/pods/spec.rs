@@ -263,9 +263,13 @@ impl Spec {
     pub fn user(&self, container: &Container) -> User {
         let (pod, own) = (&self.security_context, &container.security_context);
         let name = &container.name;
-        let dropped = own.capabilities.as_ref().is_some_and(|set| *set == serde_json::json!({ "drop": ["ALL"] }));
+        let dropped =
+            own.capabilities.as_ref().is_some_and(|set| *set == serde_json::json!({ "drop": ["ALL"] }));
         let escalation = own.allow_privilege_escalation.unwrap_or(true);
-        assert!(dropped && !escalation, "{name}: only containers without capabilities and escalation are played");
+        assert!(
+            dropped && !escalation,
+            "{name}: only containers without capabilities and escalation are played"
+        );
         let uid = own.run_as_user.or(pod.run_as_user).unwrap_or(0);
         let root_allowed = !own.run_as_non_root.or(pod.run_as_non_root).unwrap_or(false);
         assert!(uid > 0 || root_allowed, "{name}: container has runAsNonRoot and image will run as root");
@@ -300,7 +304,11 @@ impl Container {
             return u16::try_from(number).unwrap();
         }
         let named = |port: &&Port| port.name.as_deref() == wanted.as_str();
-        self.ports.iter().find(named).unwrap_or_else(|| panic!("{} has no port {wanted}", self.name)).container_port
+        self.ports
+            .iter()
+            .find(named)
+            .unwrap_or_else(|| panic!("{} has no port {wanted}", self.name))
+            .container_port
     }
 }
 

@@ -25,7 +25,10 @@ impl Volumes {
             match &volume.empty_dir {
                 Some(empty) => empty_dir(sandbox, pod, empty, &folder),
                 None => {
-                    assert!(volume.config_map.is_some() || volume.projected.is_some(), "not played: {volume:?}");
+                    assert!(
+                        volume.config_map.is_some() || volume.projected.is_some(),
+                        "not played: {volume:?}"
+                    );
                     let files = home::Volume::furnished(folder, furnish(pod, volume));
                     volumes.filled.insert(volume.name.clone(), files);
                 }

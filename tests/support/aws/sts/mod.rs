@@ -157,7 +157,10 @@ fn with_web_identity(world: &World, knobs: &Sts, form: &Form) -> Result<Done, Re
     let life = knobs.life.unwrap_or(duration);
     let mut done = role_session(world, &question, &role, session, life, form);
     done.result += &xml::elements(&[
-        ("SubjectFromWebIdentityToken", claims["sub"].as_str().unwrap_or("system:serviceaccount:default:app")),
+        (
+            "SubjectFromWebIdentityToken",
+            claims["sub"].as_str().unwrap_or("system:serviceaccount:default:app"),
+        ),
         ("Audience", "sts.amazonaws.com"),
         ("Provider", &format!("arn:aws:iam::{}:oidc-provider/oidc.example.invalid/id/FAKE", role.account)),
     ]);

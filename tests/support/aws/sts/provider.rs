@@ -32,7 +32,8 @@ impl Provider {
             let issuer = claims["iss"].as_str().unwrap_or_default();
             return Err(invalid(format!("No OpenIDConnect provider found in your account for {issuer}")));
         }
-        let key = self.keys["keys"].as_array().and_then(|keys| keys.iter().find(|key| key["kid"] == head["kid"]));
+        let key =
+            self.keys["keys"].as_array().and_then(|keys| keys.iter().find(|key| key["kid"] == head["kid"]));
         let right = key.is_some_and(|key| rsa(key, signed, signature).is_some());
         if head["alg"] != "RS256" || !right {
             let text = "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";
