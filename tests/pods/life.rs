@@ -70,7 +70,7 @@ fn an_application_starts_with_credentials_keeps_them_and_ends_with_them() {
     scene.aws.sts().set(|sts| sts.trouble = None);
     let first = pod.line("app", "who it is", answer);
     assert_eq!(pod.story(), ["keyfob started", "keyfob is up", "app started", "bystander started"]);
-    all_good(&[first.clone()]);
+    all_good(std::slice::from_ref(&first));
     assert_eq!((&first["uid"], &first["gid"], &first["groups"]), (&json!(10001), &json!(10001), &json!([])));
     goes_on(&pod);
     everybody_has_what_is_his(&pod);
