@@ -207,3 +207,13 @@ fn a_jobs_pod_ends_when_its_work_is_done() {
     assert_eq!(pod.phase(), Phase::Succeeded);
     assert!(pod.seen("keyfob").took.unwrap() <= SHUTDOWN);
 }
+
+#[test]
+fn a_pod_that_only_asks_for_it_by_a_label_has_credentials() {
+    let Some(scene) = Scene::ready() else { return };
+    let pod = scene.play(&scene.injected(&["python", "/image/app.py", "for-ever"]));
+    let first = pod.line("app", "who it is", answer);
+    assert_eq!(pod.story(), ["keyfob started", "keyfob is up", "app started"]);
+    all_good(std::slice::from_ref(&first));
+    goes_on(&pod);
+}

@@ -112,6 +112,42 @@ impl Scene {
         self.cluster.get(&self.namespace, "pod", "example-7c9f8d6b5-x2x4z")
     }
 
+    /// A pod that says nothing of keyfob but the label, equipped by the policies of a release.
+    #[track_caller]
+    pub fn injected(&self, words: &[&str]) -> Value {
+        let values = json!({
+            "injector": {
+                "mode": "policy",
+                "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": self.namespace } },
+            },
+            "keyfob": {
+                "region": "eu-central-1",
+                "roles": [{ "name": "default", "webIdentity": { "roleArn": ROLE } }],
+                "extraEnv": [{ "name": "AWS_ENDPOINT_URL_STS", "value": self.aws.url() }],
+            },
+        });
+        self.charts.write("injector.json", &values.to_string());
+        let args =
+            ["install", "keyfob", "keyfob", "--values", "injector.json", "--namespace", &self.namespace];
+        self.cluster.program(&tool("helm").unwrap(), self.charts.folder(), &args).expect_code(0);
+        let account =
+            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "example" } });
+        self.cluster.create(&self.namespace, &account.to_string()).expect_code(0);
+        let pod = labelled(words).to_string();
+        // The API server takes notice of new policies after a moment, of each in its own time.
+        let begun = std::time::Instant::now();
+        loop {
+            let made = self.cluster.dry_run(&self.namespace, &pod);
+            if made.code() == Some(0) && made.json()["spec"]["initContainers"][0]["name"] == "keyfob" {
+                break;
+            }
+            assert!(begun.elapsed().as_secs() < 60, "no policy that works: {made:?}");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        self.cluster.create(&self.namespace, &pod).expect_code(0);
+        self.cluster.get(&self.namespace, "pod", "labelled")
+    }
+
     /// Does it in the pod's network.
     pub fn inside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         self.sandbox.inside(work)
@@ -124,6 +160,34 @@ impl Scene {
         let plane = Arc::new(ApiServer(self.cluster));
         Playing::start(Arc::clone(&self.sandbox), admitted, plane, &outside)
     }
+}
+
+/// Of a user who has never heard of sidecars, in a namespace of the *restricted* kind.
+fn labelled(words: &[&str]) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": "labelled", "labels": { "keyfob.io/inject": "true" } },
+        "spec": {
+            "serviceAccountName": "example",
+            "automountServiceAccountToken": false,
+            "terminationGracePeriodSeconds": 8,
+            "containers": [{
+                "name": "app",
+                "image": "amazon/aws-cli:2.31.0",
+                "command": words,
+                "securityContext": {
+                    "runAsNonRoot": true,
+                    "runAsUser": 10001,
+                    "runAsGroup": 10001,
+                    "allowPrivilegeEscalation": false,
+                    "readOnlyRootFilesystem": true,
+                    "capabilities": { "drop": ["ALL"] },
+                    "seccompProfile": { "type": "RuntimeDefault" },
+                },
+            }],
+        },
+    })
 }
 
 struct ApiServer(&'static Cluster);
