@@ -171,7 +171,7 @@ def starts():
 def running():
     """The program that serves now, as the kernel names it."""
     pid = [line.split()[1] for line in log() if line.startswith('ready ')][-1]
-    return os.readlink(f'/proc/{pid}/exe').removeprefix(root)
+    return os.readlink(f'{root}/proc/{pid}/exe').removeprefix(root)
 
 
 def prepare():
@@ -201,7 +201,9 @@ def installed():
     paths = [path for path in chroot('dpkg', '-L', 'keyfob').split() if path != '/.']
     ours = ['/run/keyfob', '/run/keyfob/token', '/run/keyfob/admin.token', '/etc/keyfob/aws', '/var/log/keyfob']
     seen['files'] = listed(paths + [path for path in ours if os.path.lexists(root + path)])
-    seen['links'] = {path: os.readlink(root + path) for path in everything() if path.endswith(('wants/keyfob.service', 'wants/keyfob.socket'))}
+    ends = ('wants/keyfob.service', 'wants/keyfob.socket')
+    links = [path for path in everything() if path.startswith('/etc/') and path.endswith(ends)]
+    seen['links'] = {path: os.readlink(root + path) for path in links}
     seen['user'] = next(line for line in read('/etc/passwd').splitlines() if line.startswith('keyfob:'))
     seen['unconfigured'] = ask()
     with open(f'{root}/var/lib/systemd/catalog/database', 'rb') as catalog:
