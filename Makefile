@@ -5,6 +5,9 @@ ifeq ($(CI),true)
 export KEYFOB_REQUIRE_TOOLS = 1
 endif
 
+# More than there are cores: some tests wait for minutes.
+TEST_THREADS := $(shell echo $$(( $$(nproc) * 2 )))
+
 CARGO_DENY = 0.20.2
 DENY := $(shell cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY)' && echo cargo deny || echo build/tools/bin/cargo-deny)
 
@@ -31,7 +34,7 @@ tools: ## Build what the tests run keyfob against and no package has, under buil
 
 test: clients tools ## Install what the tests need, then run them all
 	@mkdir -p build && rm -f build/skipped
-	KEYFOB_SKIPPED=$(CURDIR)/build/skipped cargo test --locked
+	KEYFOB_SKIPPED=$(CURDIR)/build/skipped RUST_TEST_THREADS=$(TEST_THREADS) cargo test --locked
 	@if [ -s build/skipped ]; then printf '\n%s SKIPPED for want of a tool:\n' "$$(wc -l < build/skipped)"; sort build/skipped | uniq -c; fi >&2
 
 parity: clients ## Compare with botocore alone; ONLY=text: situations of that name, with all that was seen

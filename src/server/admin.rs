@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reply::{self, Refusal, Reply};
 use super::status::{Explanation, ProblemStatus, RoleStatus, Status};
-use super::{Facts, Shared, accept, access};
+use super::{Answered, Facts, Shared, accept, access};
 use crate::credentials::RoleName;
 use crate::keeper::Handle;
 use crate::roster::Entry;
@@ -61,7 +61,8 @@ impl Endpoint {
                 refusal.reply()
             }
         };
-        self.shared.served(route.handler(), head, reply.status(), begun, facts);
+        let answered = Answered { begun, at: self.shared.clock.now() };
+        self.shared.served(route.handler(), head, reply.status(), answered, facts);
         reply
     }
 
@@ -146,6 +147,7 @@ impl Endpoint {
             ready: shared.waiting().is_empty(),
             credentials_addresses: about.credentials.iter().map(ToString::to_string).collect(),
             admin_address: about.admin.map(|at| at.to_string()),
+            endpoint: about.endpoint.clone(),
             token_file: about.token_file.clone(),
             admin_token_file: about.admin_token_file.clone(),
             roles: shared

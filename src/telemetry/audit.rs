@@ -37,7 +37,6 @@ static NOBODY: Process = Process { pid: None, uid: None, exe: None };
 
 /// Writes the audit log. What costs time (finding out who asks, writing) is done on a thread of its own.
 pub struct Audit {
-    clock: Clock,
     prints: Prints,
     book: Arc<Mutex<Book>>,
     /// Set when the process ends: then nobody is looked for any more.
@@ -104,11 +103,11 @@ impl Audit {
             paper,
         };
         let queue = Queue::start("audit", MOST_WAITING, move |item| desk.take(item))?;
-        Ok(Self { clock: clock.clone(), prints, book, ending, queue })
+        Ok(Self { prints, book, ending, queue })
     }
 
     fn asked(&self, served: &Served<'_>, peer: &Arc<Peer>) {
-        let now = self.clock.now();
+        let now = served.at;
         if Last::repeats(peer, served, now) {
             return;
         }

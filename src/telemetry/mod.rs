@@ -55,7 +55,7 @@ impl fmt::Debug for Telemetry {
 #[must_use]
 pub fn build(settings: &config::Telemetry, env: &Env, clock: Clock) -> Telemetry {
     let tally = traces::Tally::default();
-    let (traces, exporter) = traces::build(env, clock.clone(), tally.clone()).unzip();
+    let (traces, exporter) = traces::build(env, &clock, tally.clone()).unzip();
     let shown: Shown = match traces.clone() {
         Some(traces) => Arc::new(move |trace| traces.shown(trace)),
         None => Arc::new(|trace| trace),

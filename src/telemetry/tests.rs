@@ -118,6 +118,7 @@ pub(super) fn served(role: Option<&str>, status: u16, refused: &'static str) -> 
         role: role.map(name),
         status,
         refused,
+        at: at(0),
         took,
         cache: None,
         left,

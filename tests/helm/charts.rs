@@ -68,6 +68,11 @@ impl Charts {
         run.env("HOME", self.folder.path()).run()
     }
 
+    /// Where the copies are, for a helm that talks to a cluster.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Changes a file of this copy.
     #[track_caller]
     pub fn replace(&self, file: &str, from: &str, to: &str) {

@@ -1,7 +1,7 @@
 //! The charts, as helm reads them: linted, rendered, refused; and what they render held against the agent itself.
 
 mod alive;
-mod charts;
+pub mod charts;
 mod copies;
 mod documentation;
 mod goldens;

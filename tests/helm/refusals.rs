@@ -29,7 +29,7 @@ const OF_THE_LIBRARY: &[(&str, &str)] = &[
     ("roles: [{ name: a, sources: [ec2] }]", "at '/roles/0/sources/0'"),
     ("roles: [{ name: a, sources: [env, env] }]", "items at 0 and 1 are equal"),
     ("roles: [{ name: a, required: sure }]", "got string, want boolean"),
-    ("roles: [{ name: a, staticKeys: mint }]", "value must be one of 'as-is', 'refuse'"),
+    ("roles: [{ name: a, staticKeys: minted }]", "value must be one of 'as-is', 'mint', 'refuse'"),
     ("roles: [{ name: a, expect: {} }]", "minProperties: got 0, want 1"),
     ("roles: [{ name: a, expect: { account: 111122223333 } }]", "at '/roles/0/expect/account'"),
     ("roles: [{ name: a, expect: { sources: [ec2] } }]", "at '/roles/0/expect/sources/0'"),
@@ -69,10 +69,6 @@ const OF_THE_LIBRARY: &[(&str, &str)] = &[
     ("extraEnv: [{ value: x }]", "missing property 'name'"),
     ("extraEnv: [{ name: 'a b' }]", "at '/extraEnv/0/name'"),
     ("extraEnv: [{ name: a, value: 1 }]", "at '/extraEnv/0/value'"),
-    (
-        "extraEnv: [{ name: AWS_ROLE_ARN, value: x }]",
-        "keyfob: extraEnv has AWS_ROLE_ARN, which webIdentity, sessionName or region sets for role default: leave it out",
-    ),
     ("extraVolumeMounts: [{ name: x }]", "missing property 'mountPath'"),
     // What a schema cannot say.
     (
@@ -98,6 +94,12 @@ const OF_THE_LIBRARY: &[(&str, &str)] = &[
         "roles: [{ name: a, profile: p, webIdentity: { roleArn: 'arn:aws:iam::111122223333:role/a' } }]",
         "keyfob: role a has webIdentity and profile: choose one",
     ),
+    (
+        "roles: [{ name: a, webIdentity: { roleArn: 'arn:aws:iam::111122223333:role/a' }, expect: { sources: [web_identity] } }]",
+        "keyfob: role a has webIdentity and expects web_identity: its source is role_web_identity",
+    ),
+    ("roles: [{ name: a, sessionName: 'x{poo}' }]", "at '/roles/0/sessionName'"),
+    ("roles: [{ name: a, sources: [role_web_identity] }]", "at '/roles/0/sources/0'"),
     (
         "roles: [{ name: a, duration: 1h }]",
         "keyfob: role a has duration, which is for an assumed role: roleArn is missing",
@@ -136,6 +138,13 @@ const OF_THE_CHART: &[(&str, &str)] = &[
     ("test: { timeoutSeconds: 0 }", "minimum: got 0, want 1"),
     ("test: { serviceAccountName: '' }", "minLength: got 0, want 1"),
     ("test: { volumes: [{ secret: {} }] }", "missing property 'name'"),
+    ("injector: { mode: webhook }", "value must be one of 'none', 'policy'"),
+    ("injector: { namespaceSelector: { labels: {} } }", "additional properties 'labels' not allowed"),
+    ("injector: { excludedNamespaces: [Web] }", "at '/injector/excludedNamespaces/0'"),
+    (
+        "injector: { mode: policy }",
+        "keyfob: injector.mode is policy, and the cluster has no MutatingAdmissionPolicy: it takes Kubernetes 1.36, or 1.34 with that feature gate and admissionregistration.k8s.io/v1beta1 switched on",
+    ),
     ("extraObjects: [{ kind: Pod }]", "missing property 'apiVersion'"),
     ("keyfob: { rolls: [] }", "additional properties 'rolls' not allowed"),
     (

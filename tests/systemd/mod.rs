@@ -1,7 +1,10 @@
 //! The agent as systemd's service: what it says, the sockets it is given, the units that start it.
 
 mod activation;
+mod drop_ins;
+mod machine;
 mod notify;
+mod sandbox;
 mod sockets;
 mod units;
 

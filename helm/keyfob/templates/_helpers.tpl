@@ -26,3 +26,48 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- with .root.Values.links.runbook }}{{ $text = replace "deploy/monitoring/runbook.md" . $text }}{{ end -}}
 {{- $text -}}
 {{- end -}}
+
+{{/* The version in which the cluster has policies that change objects. */}}
+{{- define "main.policies" -}}
+{{- if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" -}}
+v1
+{{- else if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy" -}}
+v1beta1
+{{- else -}}
+{{- fail "keyfob: injector.mode is policy, and the cluster has no MutatingAdmissionPolicy: it takes Kubernetes 1.36, or 1.34 with that feature gate and admissionregistration.k8s.io/v1beta1 switched on" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Which pods the policies are for. */}}
+{{- define "main.injected" -}}
+{{- $values := .Values.injector -}}
+resourceRules:
+  - apiGroups: [""]
+    apiVersions: ["v1"]
+    operations: ["CREATE"]
+    resources: ["pods"]
+objectSelector:
+  matchLabels: { keyfob.io/inject: "true" }
+{{- $expressions := $values.namespaceSelector.matchExpressions | default list }}
+{{- with $values.excludedNamespaces }}
+{{- $expressions = append $expressions (dict "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" .) }}
+{{- end }}
+namespaceSelector:
+  matchLabels: {{ $values.namespaceSelector.matchLabels | default dict | toJson }}
+  matchExpressions: {{ toJson $expressions }}
+{{- end -}}
+
+{{/* A value as CEL writes it; dyn, for its maps and lists hold values of one type only. */}}
+{{- define "main.cel" -}}
+{{- if kindIs "map" . -}}
+{ {{- range $index, $key := keys . | sortAlpha }}{{ if $index }}, {{ end }}{{ toJson $key }}: dyn({{ include "main.cel" (get $ $key) }}){{ end -}} }
+{{- else if kindIs "slice" . -}}
+[ {{- range $index, $item := . }}{{ if $index }}, {{ end }}dyn({{ include "main.cel" $item }}){{ end -}} ]
+{{- else if kindIs "string" . -}}
+{{ toJson . }}
+{{- else if kindIs "bool" . -}}
+{{ . }}
+{{- else -}}
+{{ int64 . }}
+{{- end -}}
+{{- end -}}

@@ -186,6 +186,7 @@ pub(super) mod tests {
             role: None,
             status: 401,
             refused: "bad_token",
+            at: NOW,
             took: Duration::ZERO,
             cache: None,
             left: None,

@@ -116,7 +116,7 @@ impl Metrics {
         let role = served.role.as_ref().map_or(Value::Word(""), |role| self.roles.value(role));
         let walk = served.failure.and_then(|(_, walk)| walk);
         let trace = walk.map(Trace);
-        self.requests.served(served, &role, trace, self.clock.now());
+        self.requests.served(served, &role, trace, served.at);
     }
 }
 
@@ -146,6 +146,8 @@ impl Observe for Metrics {
             | Event::WatchRestored
             | Event::TokenWritten(_)
             | Event::TokensRejected(_)
+            | Event::CertificatesRejected(_)
+            | Event::WiringUnwritten(_)
             | Event::ClockJumped
             | Event::Draining(_) => {}
         }

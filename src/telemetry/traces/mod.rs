@@ -46,7 +46,6 @@ const LOG: &str = "keyfob";
 /// Makes spans of events.
 #[derive(Debug)]
 pub struct Traces {
-    clock: Clock,
     choice: Mutex<Choice>,
     queue: Arc<Queue>,
     tally: Tally,
@@ -55,7 +54,7 @@ pub struct Traces {
 /// Tracing as the environment says it, with the task that exports; `None` when it is off. What is wrong with the
 /// variables is told in the log.
 #[must_use]
-pub fn build(env: &Env, clock: Clock, tally: Tally) -> Option<(Arc<Traces>, Exporter)> {
+pub fn build(env: &Env, clock: &Clock, tally: Tally) -> Option<(Arc<Traces>, Exporter)> {
     let (settings, findings) = Settings::read(env);
     // First of all: an endpoint that cannot be used is why traces are off.
     for problem in findings.problems {
@@ -80,7 +79,7 @@ pub fn build(env: &Env, clock: Clock, tally: Tally) -> Option<(Arc<Traces>, Expo
     let queue = Arc::new(Queue::new(settings.pace));
     let choice = Mutex::new(Choice::new(settings.sampler));
     let exporter = Exporter::new(Arc::clone(&queue), target, tally.clone());
-    Some((Arc::new(Traces { clock, choice, queue, tally }), exporter))
+    Some((Arc::new(Traces { choice, queue, tally }), exporter))
 }
 
 /// What the environment says about traces, for `check --print`: comments, each with the origin of its value.
@@ -140,7 +139,7 @@ impl Traces {
         let Some(repeats) = choice.refused(role, cause.code, caller.as_ref(), Instant::now()) else { return };
         let walk = walk.map(|walk| choice.shown(walk));
         drop(choice);
-        self.add(vec![request::span(served, caller.as_ref(), walk, repeats, self.clock.now())]);
+        self.add(vec![request::span(served, caller.as_ref(), walk, repeats, served.at)]);
     }
 
     fn add(&self, trace: Vec<Span>) {

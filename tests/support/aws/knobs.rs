@@ -164,6 +164,44 @@ impl Default for Container {
     }
 }
 
+/// The services behind `aws sso login` and `aws login`.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// Operation to status and code; for Sign-In the reason, in capitals, in place of the code.
+    pub refuse: BTreeMap<String, (u16, String)>,
+    /// SSO tokens that are good no longer.
+    pub revoked: BTreeSet<String>,
+    /// Each refresh token is good once.
+    pub once: bool,
+    /// Those that were used, and the ids of proofs.
+    pub spent: BTreeSet<String>,
+    /// Fields that answers lack.
+    pub without: Vec<String>,
+    /// Of a role's credentials, in seconds; negative for credentials that have expired.
+    pub life: i64,
+    /// Of tokens and of what `aws login` gives.
+    pub token_life: i64,
+    pub trouble: Option<Trouble>,
+    /// Before each answer.
+    pub delay: Duration,
+}
+
+impl Default for SignIn {
+    fn default() -> SignIn {
+        SignIn {
+            refuse: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            once: false,
+            spent: BTreeSet::new(),
+            without: Vec::new(),
+            life: 3600,
+            token_life: 3600,
+            trouble: None,
+            delay: Duration::ZERO,
+        }
+    }
+}
+
 /// STS.
 #[derive(Clone, Debug)]
 pub struct Sts {

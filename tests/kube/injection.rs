@@ -1,0 +1,199 @@
+//! Sidecars put into pods by the API server's own policies.
+
+use serde_json::Value;
+
+use super::cluster::Cluster;
+use crate::helm::charts::Charts;
+use crate::support::run::Finished;
+use crate::support::tools::tool;
+
+/// Words that a pod's labels, annotations and specification are put into.
+fn pod(name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Pod
+metadata: {{ name: {name}, labels: {{ keyfob.io/inject: 'true' }} }}
+spec: {{ {spec} }}
+"
+    )
+}
+
+const PLAIN: &str = "containers: [{ name: app, image: app }, { name: more, image: more }]";
+
+/// The chart with its policies for one namespace, which is the release's.
+struct Injected {
+    cluster: &'static Cluster,
+    charts: Charts,
+    space: String,
+}
+
+impl Injected {
+    fn install(cluster: &'static Cluster, stem: &str) -> Option<Injected> {
+        let (charts, helm) = (Charts::ready()?, tool("helm")?);
+        let space = cluster.namespace(stem, &[]);
+        let values = format!(
+            "injector: {{ mode: policy, namespaceSelector: {{ matchLabels: {{ kubernetes.io/metadata.name: {space} }} }} }}
+keyfob: {{ region: eu-central-1, roles: [{{ name: default, webIdentity: {{ roleArn: 'arn:aws:iam::111122223333:role/a' }} }}] }}
+"
+        );
+        charts.write("injector.yaml", &values);
+        let args = ["install", "keyfob", "keyfob", "--namespace", &space, "--values", "injector.yaml"];
+        cluster.program(&helm, charts.folder(), &args).expect_code(0);
+        let injected = Injected { cluster, charts, space };
+        // The API server looks for policies every now and then.
+        cluster.until("a policy that works", || {
+            let made = injected.create(&pod("first", PLAIN));
+            (made.code() == Some(0)).then_some(())
+        });
+        Some(injected)
+    }
+
+    fn create(&self, yaml: &str) -> Finished {
+        self.cluster.create(&self.space, yaml)
+    }
+
+    #[track_caller]
+    fn admitted(&self, name: &str, spec: &str) -> Value {
+        self.create(&pod(name, spec)).expect_code(0);
+        self.cluster.get(&self.space, "pod", name)
+    }
+}
+
+fn names(containers: &Value) -> Vec<&str> {
+    containers.as_array().unwrap().iter().map(|container| container["name"].as_str().unwrap()).collect()
+}
+
+/// What the pod's own container was given.
+#[track_caller]
+fn assert_wired(container: &Value) {
+    let env: Vec<_> = container["env"].as_array().unwrap().iter().collect();
+    let value = |name: &str| env.iter().filter(|var| var["name"] == name).map(|var| &var["value"]);
+    let uri: Vec<_> = value("AWS_CONTAINER_CREDENTIALS_FULL_URI").collect();
+    assert_eq!(uri, ["http://127.0.0.1:5397/v1/credentials/default"], "{container}");
+    assert!(value("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").eq(["/run/keyfob/token"]), "{container}");
+    assert!(value("AWS_EC2_METADATA_DISABLED").eq(["true"]), "{container}");
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    let ours: Vec<_> = mounts.iter().filter(|mount| mount["mountPath"] == "/run/keyfob").collect();
+    assert_eq!(ours.len(), 1, "{container}");
+    assert_eq!((&ours[0]["name"], &ours[0]["readOnly"]), (&"keyfob-auth".into(), &true.into()));
+}
+
+#[test]
+fn the_sidecar_is_first_and_once_in_every_kind_of_pod() {
+    for cluster in Cluster::each() {
+        let Some(injected) = Injected::install(cluster, "kinds") else { return };
+        let bare = injected.admitted("bare", PLAIN);
+        assert_eq!(names(&bare["spec"]["initContainers"]), ["keyfob"]);
+        bare["spec"]["containers"].as_array().unwrap().iter().for_each(assert_wired);
+        let annotation = &bare["metadata"]["annotations"]["eks.amazonaws.com/skip-containers"];
+        assert_eq!(annotation, "app,more");
+        assert_eq!(bare["metadata"]["labels"]["keyfob.io/sidecar"], "true");
+
+        let own = "initContainers: [{ name: migrate, image: m, env: [{ name: AWS_REGION, value: mine }] }],
+                   volumes: [{ name: own, emptyDir: {} }],";
+        let own = injected.admitted("own", &format!("{own} {PLAIN}"));
+        assert_eq!(names(&own["spec"]["initContainers"]), ["keyfob", "migrate"]);
+        let migrate = &own["spec"]["initContainers"][1];
+        assert_wired(migrate);
+        let regions = migrate["env"].as_array().unwrap().iter().filter(|var| var["name"] == "AWS_REGION");
+        assert!(regions.map(|var| &var["value"]).eq(["mine"]), "{migrate}");
+        let volumes = names(&own["spec"]["volumes"]);
+        assert!(volumes.contains(&"own") && volumes.contains(&"keyfob-identity"), "{volumes:?}");
+
+        // No controllers run: the pod is made of the template as they would.
+        for (kind, api, rest) in [
+            ("Deployment", "apps/v1", "selector: { matchLabels: { keyfob.io/inject: 'true' } },"),
+            ("Job", "batch/v1", ""),
+        ] {
+            let restart = if kind == "Job" { "restartPolicy: Never," } else { "" };
+            let template = format!(
+                "{{ metadata: {{ labels: {{ keyfob.io/inject: 'true' }} }}, spec: {{ {restart} {PLAIN} }} }}"
+            );
+            let yaml = format!(
+                "{{ apiVersion: {api}, kind: {kind}, metadata: {{ name: of }}, spec: {{ {rest} template: {template} }} }}"
+            );
+            injected.create(&yaml).expect_code(0);
+            let mut made = cluster.get(&injected.space, kind, "of")["spec"]["template"].clone();
+            assert!(made["spec"]["initContainers"].is_null(), "the template stays as it was written: {made}");
+            made["apiVersion"] = "v1".into();
+            made["kind"] = "Pod".into();
+            let name = format!("of-{}", kind.to_lowercase());
+            made["metadata"]["name"] = name.clone().into();
+            injected.create(&made.to_string()).expect_code(0);
+            let pod = cluster.get(&injected.space, "pod", &name);
+            assert_eq!(names(&pod["spec"]["initContainers"]), ["keyfob"], "{kind}");
+        }
+    }
+}
+
+#[test]
+fn the_injected_sidecar_is_the_librarys_to_the_letter() {
+    for cluster in Cluster::each() {
+        let Some(injected) = Injected::install(cluster, "same") else { return };
+        let pod = injected.admitted("mine", PLAIN);
+        let helm = tool("helm").unwrap();
+        let show = [
+            "template",
+            "keyfob",
+            "keyfob",
+            "--namespace",
+            &injected.space,
+            "--values",
+            "injector.yaml",
+            "--show-only",
+            "templates/tests/credentials.yaml",
+            "--kube-version",
+            "1.37",
+            "--api-versions",
+            "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy",
+        ];
+        let rendered = cluster.program(&helm, injected.charts.folder(), &show).expect_code(0);
+        cluster.apply(&injected.space, &rendered.stdout).expect_code(0);
+        let library = cluster.get(&injected.space, "pod", "keyfob-test");
+        assert_eq!(pod["spec"]["initContainers"][0], library["spec"]["initContainers"][0]);
+        let ours = |pod: &Value| {
+            let volumes = pod["spec"]["volumes"].as_array().unwrap().iter();
+            let ours = |volume: &&Value| volume["name"].as_str().unwrap().starts_with("keyfob");
+            volumes.filter(ours).cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(ours(&pod), ours(&library));
+        assert_eq!(ours(&pod).len(), 4);
+    }
+}
+
+#[test]
+fn only_who_asks_is_injected_and_who_asks_in_vain_is_refused() {
+    for cluster in Cluster::each() {
+        let Some(injected) = Injected::install(cluster, "vain") else { return };
+        let unasked = pod("unasked", PLAIN).replace("'true'", "'false'");
+        injected.create(&unasked).expect_code(0);
+        let unasked = cluster.get(&injected.space, "pod", "unasked");
+        assert!(unasked["spec"]["initContainers"].is_null(), "{unasked}");
+
+        let elsewhere = cluster.namespace("elsewhere", &[]);
+        cluster.create(&elsewhere, &pod("asks", PLAIN)).expect_code(0);
+        let outside = cluster.get(&elsewhere, "pod", "asks");
+        assert!(outside["spec"]["initContainers"].is_null(), "{outside}");
+
+        let chosen =
+            pod("chosen", PLAIN).replace("labels:", "annotations: { keyfob.io/containers: 'more' }, labels:");
+        injected.create(&chosen).expect_code(0);
+        let chosen = cluster.get(&injected.space, "pod", "chosen");
+        assert!(chosen["spec"]["containers"][0]["env"].is_null(), "{chosen}");
+        assert_wired(&chosen["spec"]["containers"][1]);
+
+        let policy = format!("keyfob-{}", injected.space);
+        cluster.kubectl(&["delete", "mutatingadmissionpolicy", &policy]).expect_code(0);
+        let sentence = format!(
+            "keyfob: this pod asks for credentials by the label keyfob.io/inject and got no sidecar: is the MutatingAdmissionPolicy {policy} there?"
+        );
+        let mut tried = 0;
+        cluster.until("a refusal", || {
+            tried += 1;
+            let made = injected.create(&pod(&format!("late-{tried}"), PLAIN));
+            let refused = made.code() != Some(0);
+            assert!(!refused || made.stderr.contains(&sentence), "{made:#?}");
+            refused.then_some(())
+        });
+    }
+}

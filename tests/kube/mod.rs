@@ -1,0 +1,4 @@
+//! The charts on a real API server, as `tests/tools/setup` built it: installed, admitted, refused.
+
+pub mod cluster;
+mod injection;

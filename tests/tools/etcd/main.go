@@ -1,0 +1,10 @@
+// Command etcd: where the API server keeps its objects, built from its published modules.
+package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() { etcdmain.Main(os.Args) }
