@@ -13,7 +13,7 @@ CARGO_DEB = 3.8.0
 DENY := $(shell cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY)' && echo cargo deny || echo build/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build release packages demo clients tools test parity fmt lint deny no-ring bench
+.PHONY: help build release packages demo clients tools test kube parity fmt lint deny no-ring bench
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ test: clients tools build/tools/cargo-deb-$(CARGO_DEB) ## Install what the tests
 	@mkdir -p build && rm -f build/skipped
 	KEYFOB_SKIPPED=$(CURDIR)/build/skipped RUST_TEST_THREADS=$(TEST_THREADS) cargo test --locked
 	@if [ -s build/skipped ]; then printf '\n%s SKIPPED for want of a tool:\n' "$$(wc -l < build/skipped)"; sort build/skipped | uniq -c; fi >&2
+
+kube: export KEYFOB_KUBE = both
+kube: tools ## The charts on both versions of Kubernetes; what passes is put on record
+	cargo test --locked --test main -- kube:: helm::
+	tests/kube/fingerprint --record
 
 parity: clients ## Compare with botocore alone; ONLY=text: situations of that name, with all that was seen
 	KEYFOB_PARITY='$(ONLY)' cargo test --locked --test main parity:: -- --nocapture

@@ -23,6 +23,7 @@ mod monitoring;
 mod network;
 mod packages;
 mod parity;
+mod pods;
 mod sdk;
 mod sign_in;
 mod support;

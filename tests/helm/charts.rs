@@ -64,7 +64,12 @@ impl Charts {
     }
 
     pub fn run(&self, args: &[&str]) -> Finished {
-        let run = Run::new(&self.helm).args(args).dir(self.folder.path()).within(Duration::from_secs(60));
+        self.by(&self.helm, args)
+    }
+
+    /// The same with another helm.
+    pub fn by(&self, helm: &Path, args: &[&str]) -> Finished {
+        let run = Run::new(helm).args(args).dir(self.folder.path()).within(Duration::from_secs(60));
         run.env("HOME", self.folder.path()).run()
     }
 

@@ -1,6 +1,7 @@
 //! Linting, and renderings held byte for byte: whoever changes a template sees what it does to a cluster.
 
 use super::charts::{CHARTS, CLUSTER, Charts, WITH_OPERATOR, hold};
+use crate::support::tools::tool;
 
 /// Rules and dashboards are held to their files elsewhere; here they would only be long.
 const SHORT: &str = "prometheusRule: { enabled: false }\ngrafanaDashboards: { enabled: false }\n";
@@ -55,9 +56,14 @@ keyfob:
 #[test]
 fn helm_finds_no_fault_with_the_charts() {
     let Some(charts) = Charts::ready() else { return };
-    let linted = charts.run(&[&["lint", "--strict"][..], &CLUSTER, &CHARTS].concat()).expect_code(0);
-    assert!(linted.stdout.contains("3 chart(s) linted, 0 chart(s) failed"), "{linted:#?}");
-    assert!(!linted.stdout.contains("[WARNING]"), "{linted:#?}");
+    for name in ["helm", "helm4"] {
+        let Some(helm) = tool(name) else { return };
+        let lint = [&["lint", "--strict"][..], &CLUSTER, &CHARTS].concat();
+        let linted = charts.by(&helm, &lint).expect_code(0);
+        let said = format!("{}{}", linted.stdout, linted.stderr);
+        assert!(said.contains("3 chart(s) linted, 0 chart(s) failed"), "{name}: {linted:#?}");
+        assert!(!said.contains("[WARNING]"), "{name}: {linted:#?}");
+    }
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Every value that cannot be meant is refused, with the sentence that says so.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::charts::Charts;
+use super::charts::{CLUSTER, Charts};
 use super::documentation::{Entry, read};
+use crate::support::tools::tool;
 
 /// Values of the example chart, below `keyfob`; what helm must say.
 const OF_THE_LIBRARY: &[(&str, &str)] = &[
@@ -157,8 +160,10 @@ const OF_THE_CHART: &[(&str, &str)] = &[
     ),
 ];
 
-fn misses(charts: &Charts, chart: &str, values: &str, sentence: &str) -> Option<String> {
-    let rendered = charts.template(chart, values, &[]);
+fn misses(helm: &Path, charts: &Charts, chart: &str, values: &str, sentence: &str) -> Option<String> {
+    charts.write("values.yaml", values);
+    let fixed = ["template", chart, chart, "--namespace", "billing", "--values", "values.yaml"];
+    let rendered = charts.by(helm, &[&fixed[..], &CLUSTER].concat());
     let refused = rendered.code() == Some(1) && rendered.stderr.contains(sentence);
     (!refused).then(|| format!("{values}\n    wanted: {sentence}\n    said: {}", rendered.stderr.trim()))
 }
@@ -169,10 +174,14 @@ fn what_cannot_be_meant_is_refused_with_its_sentence() {
     let block = |values: &&str| format!("keyfob: {{ {values} }}");
     let of_library = OF_THE_LIBRARY.iter().map(|(values, says)| ("example", block(values), says));
     let of_chart = OF_THE_CHART.iter().map(|(values, says)| ("keyfob", (*values).to_owned(), says));
-    let all = of_library.chain(of_chart);
-    let missed: Vec<_> =
-        all.filter_map(|(chart, values, says)| misses(&charts, chart, &values, says)).collect();
-    assert!(missed.is_empty(), "\n  {}", missed.join("\n  "));
+    let all: Vec<_> = of_library.chain(of_chart).collect();
+    for name in ["helm", "helm4"] {
+        let Some(helm) = tool(name) else { return };
+        let missed =
+            all.iter().filter_map(|(chart, values, says)| misses(&helm, &charts, chart, values, says));
+        let missed: Vec<_> = missed.collect();
+        assert!(missed.is_empty(), "{name}\n  {}", missed.join("\n  "));
+    }
 }
 
 #[test]

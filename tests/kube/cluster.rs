@@ -11,6 +11,11 @@
 //!
 //! Tests share one cluster of a version, each in namespaces of its own. It ends with the tests' process, whatever ends
 //! that; a cluster of a test's own (`Cluster::start`) ends when it is dropped.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "what a cluster offers, whether or not a test takes it today"
+)]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -197,6 +202,12 @@ impl Cluster {
     /// Like `apply`, for one that must not be there yet.
     pub fn create(&self, namespace: &str, yaml: &str) -> Finished {
         self.run(&self.kubectl, &["--namespace", namespace, "create", "--validate=strict", "-f", "-"], yaml)
+    }
+
+    /// What would become of an object: nothing is kept.
+    pub fn dry_run(&self, namespace: &str, yaml: &str) -> Finished {
+        let fixed = ["--namespace", namespace, "create", "--validate=strict", "--dry-run=server"];
+        self.run(&self.kubectl, &[&fixed[..], &["--output", "json", "-f", "-"]].concat(), yaml)
     }
 
     #[track_caller]

@@ -2,3 +2,5 @@
 
 pub mod cluster;
 mod injection;
+mod life;
+mod schemas;

@@ -1,11 +1,11 @@
 """A machine to throw away, and services on it inside the sandbox that their units describe. Needs root; no manager runs.
 
     machine.py boot ROOT [--show PATH]...     what is under ROOT is its disk; alive until stdin ends
-    machine.py service PID UNIT [DROP-IN]... [--reload] [--set NAME=VALUE]... [--journal] [-- COMMAND...]
+    machine.py service PID UNIT [DROP-IN]... [--line ExecStart] [--set NAME=VALUE]... [--journal] [-- COMMAND...]
     machine.py as PID USER [--group GROUP]... -- COMMAND...
 
 The machine has a network (loopback alone), mounts, a host name and an IPC space of its own; /usr is the host's, with
-ROOT/installed/usr on top. A service is what its unit says: each setting is applied as systemd 252 does it, with the
+ROOT/installed/usr on top, and not to be written. A service is what its unit says: each setting is applied as systemd 252 does it, with the
 kernel's own means, or stands in LEFT_OUT; any other setting is an error, so that a unit cannot say what is not tried.
 """
 
@@ -65,6 +65,12 @@ def read_only(path, wanted, recursive=False):
     called(result, f"mount_setattr {path}")
 
 
+def bind_for_reading(source, target):
+    """What is the host's is not the machine's to change, not even its root's."""
+    bind(source, target)
+    read_only(target, True, recursive=True)
+
+
 def folder(path, mode=0o755, owner=None):
     os.makedirs(path, exist_ok=True)
     os.chmod(path, mode)
@@ -98,7 +104,7 @@ def boot(words):
     bind("/dev", f"{root}/dev")
     for path in asked.show:
         os.makedirs(root + path, exist_ok=True)
-        bind(path, root + path)
+        bind_for_reading(path, root + path)
     os.chdir(root)
     called(libc.pivot_root(b".", b"."), "pivot_root")
     called(libc.umount2(b".", 2), "umount")
@@ -119,18 +125,22 @@ def system_folders(root):
             os.symlink(os.readlink(f"/{name}"), f"{root}/{name}")
         elif os.path.isdir(f"/{name}"):
             folder(f"{root}/{name}")
-            bind(f"/{name}", f"{root}/{name}")
+            bind_for_reading(f"/{name}", f"{root}/{name}")
     mount("tmpfs", f"{root}/usr", "tmpfs", options="mode=755")
     own = f"{root}/installed/usr"
     for name in os.listdir("/usr"):
         if os.path.islink(f"/usr/{name}") or not os.path.isdir(f"/usr/{name}"):
             continue
         folder(f"{root}/usr/{name}")
+        if name == "local":
+            if os.path.isdir(f"{own}/local"):
+                bind(f"{own}/local", f"{root}/usr/local")
+            continue
         if not os.path.isdir(f"{own}/{name}"):
-            bind(f"/usr/{name}", f"{root}/usr/{name}")
+            bind_for_reading(f"/usr/{name}", f"{root}/usr/{name}")
             continue
         folder(f"{root}/usr/.{name}")
-        bind(f"/usr/{name}", f"{root}/usr/.{name}")
+        bind_for_reading(f"/usr/{name}", f"{root}/usr/.{name}")
         for entry in os.listdir(f"/usr/{name}"):
             if not os.path.exists(f"{own}/{name}/{entry}"):
                 os.symlink(f"/usr/.{name}/{entry}", f"{root}/usr/{name}/{entry}")
@@ -143,7 +153,7 @@ def system_folders(root):
             bind(f"{own}/{name}/{entry}", target)
     if os.path.isdir("/etc/alternatives"):
         folder(f"{root}/etc/alternatives")
-        bind("/etc/alternatives", f"{root}/etc/alternatives")
+        bind_for_reading("/etc/alternatives", f"{root}/etc/alternatives")
 
 
 def enter(pid):
@@ -281,7 +291,7 @@ class Service:
         for name in ("CapabilityBoundingSet", "AmbientCapabilities"):
             assert not "".join(settings.values.pop(name, [])), f"{name}: only none is known"
         no_new_privileges = settings.yes("NoNewPrivileges")
-        self.start, self.reload = settings.last("ExecStart"), settings.last("ExecReload")
+        self.lines = {name: settings.last(name) for name in ("ExecStartPre", "ExecStart", "ExecReload")}
         settings.nothing_is_left()
         capability = 0
         while libc.prctl(24, capability, 0, 0, 0) == 0:
@@ -366,8 +376,10 @@ class Service:
 
     def kernel(self, hidden):
         settings = self.settings
+        self.nameless = []
         if settings.yes("ProtectHostname"):
             called(libc.unshare(CLONE_NEWUTS), "unshare")
+            self.nameless = [["sethostname", "setdomainname"]]
         self.shut = [name for name in ("Clock", "KernelTunables", "KernelModules", "KernelLogs", "ControlGroups")
                      if settings.yes(f"Protect{name}")]
         if "KernelModules" in self.shut and os.path.isdir("/usr/lib/modules"):
@@ -421,9 +433,8 @@ class Service:
         if settings.yes("LockPersonality"):
             made.append(Filter().refuse("personality", (0, NE, libc.personality(0xFFFFFFFF))))
         sets = System.sets()
-        for names in ([], ["@clock"])["Clock" in self.shut], ([], ["@module"])["KernelModules" in self.shut], \
-                ([], ["syslog"])["KernelLogs" in self.shut], ([], ["_sysctl"])["KernelTunables" in self.shut], \
-                ["sethostname", "setdomainname"]:
+        kernel = {"Clock": "@clock", "KernelModules": "@module", "KernelLogs": "syslog", "KernelTunables": "_sysctl"}
+        for names in [[kernel[name]] for name in self.shut if name in kernel] + self.nameless:
             made.append(Filter())
             for name in sorted(System.flat(sets, names)):
                 made[-1].refuse(name)
@@ -599,7 +610,7 @@ def service(words):
     asked = argparse.ArgumentParser(prog="machine.py service")
     asked.add_argument("pid", type=int)
     asked.add_argument("units", nargs="+")
-    asked.add_argument("--reload", action="store_true")
+    asked.add_argument("--line", default="ExecStart")
     asked.add_argument("--set", action="append", default=[])
     asked.add_argument("--journal", action="store_true")
     words, command = split(words)
@@ -615,7 +626,7 @@ def service(words):
     if asked.journal:
         stderr = os.fstat(2)
         one.env["JOURNAL_STREAM"] = f"{stderr.st_dev}:{stderr.st_ino}"
-    said = shlex.split(one.reload if asked.reload else one.start)
+    said = shlex.split(one.lines[asked.line])
     said = [one.env.get(word[1:], word) if word.startswith("$") else word for word in said]
     execute(command or said, one.env)
 

@@ -16,8 +16,9 @@ const USERS: &str = "root:x:0:0:root:/root:/bin/sh
 member:x:2001:2001::/home/member:/bin/sh
 stranger:x:2002:2002::/home/stranger:/bin/sh
 alice:x:2003:2003::/home/alice:/bin/sh
+app:x:2004:2004::/srv:/usr/sbin/nologin
 ";
-const GROUPS: &str = "root:x:0:\nmember:x:2001:\nstranger:x:2002:\nalice:x:2003:\n";
+const GROUPS: &str = "root:x:0:\nmember:x:2001:\nstranger:x:2002:\nalice:x:2003:\napp:x:2004:\n";
 
 /// Ended when dropped; its disk goes with it.
 pub struct Machine {
@@ -34,15 +35,8 @@ pub fn ours(name: &str) -> PathBuf {
 impl Machine {
     /// Installs keyfob as README says, and what the test adds to the disk. None: skipped.
     pub fn boot(furnish: impl FnOnce(&TempHome)) -> Option<Machine> {
-        let (python, sysusers) = (tool("python3")?, tool("systemd-sysusers")?);
-        let (tmpfiles, _sets) = (tool("systemd-tmpfiles")?, tool("systemd-analyze")?);
-        if !nix::unistd::Uid::effective().is_root() {
-            skip("a machine of its own, with users and mounts, takes root");
-            return None;
-        }
-        let disk = TempHome::new();
-        disk.write("etc/passwd", USERS);
-        disk.write("etc/group", GROUPS);
+        let (sysusers, tmpfiles) = (tool("systemd-sysusers")?, tool("systemd-tmpfiles")?);
+        let disk = bare_disk();
         let under = format!("--root={}", disk.path().display());
         Run::new(sysusers).arg(&under).arg(ours("keyfob.sysusers")).run().expect_code(0);
         let made = Run::new(tmpfiles).args([under.as_str(), "--create"]).arg(ours("keyfob.tmpfiles")).run();
@@ -56,8 +50,27 @@ impl Machine {
             .or_else(|_| fs::copy(keyfob(), bin.join("keyfob")).map(drop))
             .unwrap();
         furnish(&disk);
+        Machine::with(disk, &[])
+    }
+
+    /// A machine on which keyfob is not installed yet, and where these paths of the host can be read too.
+    pub fn bare(furnish: impl FnOnce(&TempHome), show: &[PathBuf]) -> Option<Machine> {
+        let disk = bare_disk();
+        for folder in ["bin", "lib", "local"] {
+            fs::create_dir_all(disk.path().join("installed/usr").join(folder)).unwrap();
+        }
+        furnish(&disk);
+        Machine::with(disk, show)
+    }
+
+    fn with(disk: TempHome, show: &[PathBuf]) -> Option<Machine> {
+        let (python, _sets) = (tool("python3")?, tool("systemd-analyze")?);
+        if !nix::unistd::Uid::effective().is_root() {
+            skip("a machine of its own, with users and mounts, takes root");
+            return None;
+        }
         let mut run = Run::new(&python).arg(script()).arg("boot").arg(disk.path());
-        for path in shown() {
+        for path in shown().iter().chain(show) {
             run = run.arg("--show").arg(path);
         }
         let running = Running::start(&run.envs(path()));
@@ -117,6 +130,13 @@ impl Machine {
     }
 }
 
+fn bare_disk() -> TempHome {
+    let disk = TempHome::new();
+    disk.write("etc/passwd", USERS);
+    disk.write("etc/group", GROUPS);
+    disk
+}
+
 /// Writes a file of root's with this mode.
 pub fn put(disk: &TempHome, path: &str, mode: u32, text: &str) {
     let path = disk.write(path.trim_start_matches('/'), text);
@@ -148,7 +168,7 @@ fn shown() -> Vec<PathBuf> {
         Ok(config) => {
             let home = config.lines().find_map(|line| line.strip_prefix("home = ")).unwrap();
             shown.extend(
-                Path::new(home).parent().filter(|prefix| !prefix.starts_with("/usr")).map(Path::to_owned),
+                Path::new(home).parent().filter(|prefix| *prefix != Path::new("/usr")).map(Path::to_owned),
             );
             shown.push(venv);
         }

@@ -4,6 +4,7 @@ mod activation;
 mod drop_ins;
 mod machine;
 mod notify;
+mod readme;
 mod sandbox;
 mod sockets;
 mod units;

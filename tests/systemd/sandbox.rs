@@ -46,7 +46,7 @@ fn it_starts_with_nothing_and_says_why_then_serves_and_reloads_and_ends() {
     machine.shared("/etc/keyfob/keyfob.toml", "[[role]]\nname = \"default\"\nsources = [\"env\"]\n");
     ear.next(|text| text.contains("no credentials; role default"));
     let main = format!("MAINPID={}", agent.process.pid());
-    machine.keyfob(&[]).args(["--reload", "--set", &main]).run().expect_code(0);
+    machine.keyfob(&[]).args(["--line", "ExecReload", "--set", &main]).run().expect_code(0);
     ear.next(|text| text.starts_with("RELOADING=1\nMONOTONIC_USEC="));
     ear.next(|text| text.starts_with("READY=1"));
     agent.process.signal(Signal::SIGTERM);

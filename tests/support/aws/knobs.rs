@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::sts::Provider;
+
 /// The knobs of one face; turned from the test's thread, read by the server's.
 #[derive(Default)]
 pub struct Knobs<K>(Mutex<K>);
@@ -224,6 +226,8 @@ pub struct Sts {
     pub bad_identity_token: bool,
     /// Every web identity token is refused as expired.
     pub expired_identity_token: bool,
+    /// Verifies web identity tokens; without one, every other token is taken.
+    pub provider: Option<Provider>,
     /// Seconds, in place of what was asked for; negative for credentials that have expired.
     pub life: Option<i64>,
     /// Before each answer.
@@ -243,6 +247,7 @@ impl Default for Sts {
             trouble: None,
             bad_identity_token: false,
             expired_identity_token: false,
+            provider: None,
             life: None,
             delay: Duration::ZERO,
         }

@@ -22,6 +22,7 @@ use std::time::Duration;
 pub use journal::{Entry, Face, Outcome};
 pub use knobs::{Container, Imds, Knobs, Listing, Shape, SignIn, Sts, Trouble};
 pub use mint::{Issued, sha256_hex};
+pub use sts::Provider;
 
 use journal::Journal;
 use mint::Mint;
