@@ -91,7 +91,7 @@ fn the_tarball_installs_what_the_package_does() {
         let [mode, _, path] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
         (mode.starts_with('-') && !path.starts_with("/run/")).then(|| format!("{mode} {path}"))
     });
-    assert_eq!(found, wanted.collect());
+    same(&found, &wanted.collect());
 
     let program = root.join("usr/bin/keyfob");
     let version = Run::new(&program).arg("--version").run().expect_code(0).stdout;
@@ -102,6 +102,13 @@ fn the_tarball_installs_what_the_package_does() {
     fs::write(&configuration, "# mine\n").unwrap();
     install();
     assert_eq!(fs::read_to_string(&configuration).unwrap(), "# mine\n");
+}
+
+#[track_caller]
+fn same(found: &BTreeSet<String>, wanted: &BTreeSet<String>) {
+    let (more, less): (Vec<_>, Vec<_>) =
+        (found.difference(wanted).collect(), wanted.difference(found).collect());
+    assert!(more.is_empty() && less.is_empty(), "not in files.txt: {more:#?}; only there: {less:#?}");
 }
 
 /// `MODE PATH` of all files under a folder.
@@ -191,10 +198,8 @@ fn the_package_is_installed_upgraded_under_load_removed_and_purged() {
 
 fn installed(seen: &Value) {
     let files = seen["files"].as_object().unwrap();
-    let mut listed: Vec<_> =
-        files.iter().map(|(path, about)| format!("{} {path}", about.as_str().unwrap())).collect();
-    listed.sort_by(|a, b| a.split(' ').next_back().cmp(&b.split(' ').next_back()));
-    assert_eq!(listed, FILES.lines().collect::<Vec<_>>(), "tests/packages/files.txt has what is wanted");
+    let listed = files.iter().map(|(path, about)| format!("{} {path}", about.as_str().unwrap()));
+    same(&listed.collect(), &FILES.lines().map(str::to_owned).collect());
     assert_eq!(seen["links"].as_object().unwrap().len(), 2, "both units are enabled: {}", seen["links"]);
     assert!(seen["user"].as_str().unwrap().ends_with(":/usr/sbin/nologin"), "{}", seen["user"]);
     // A namespace with nothing but loopback has no metadata service either.
