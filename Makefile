@@ -9,10 +9,11 @@ endif
 TEST_THREADS := $(shell echo $$(( $$(nproc) * 2 )))
 
 CARGO_DENY = 0.20.2
+CARGO_DEB = 3.8.0
 DENY := $(shell cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(CARGO_DENY)' && echo cargo deny || echo build/tools/bin/cargo-deny)
 
 .DEFAULT_GOAL := help
-.PHONY: help build release demo clients tools test kube parity fmt lint deny no-ring bench
+.PHONY: help build release packages demo clients tools test kube parity fmt lint deny no-ring bench
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +24,10 @@ build: ## Build for development: target/debug/keyfob
 release: ## Build for use: target/release/keyfob
 	cargo build --locked --release
 
+packages: release build/tools/cargo-deb-$(CARGO_DEB) ## A Debian package and a tarball, in build/packages
+	cargo build --locked --example manual
+	deploy/package
+
 demo: release ## The whole job on a built-in fake AWS; touches nothing of yours
 	target/release/keyfob demo
 
@@ -32,7 +37,7 @@ clients: ## Install the SDKs that the tests use, under build/
 tools: ## Build what the tests run keyfob against and no package has, under build/tools
 	@tests/tools/setup
 
-test: clients tools ## Install what the tests need, then run them all
+test: clients tools build/tools/cargo-deb-$(CARGO_DEB) ## Install what the tests need, then run them all
 	@mkdir -p build && rm -f build/skipped
 	KEYFOB_SKIPPED=$(CURDIR)/build/skipped RUST_TEST_THREADS=$(TEST_THREADS) cargo test --locked
 	@if [ -s build/skipped ]; then printf '\n%s SKIPPED for want of a tool:\n' "$$(wc -l < build/skipped)"; sort build/skipped | uniq -c; fi >&2
@@ -67,6 +72,11 @@ no-ring:
 
 build/tools/bin/cargo-deny:
 	cargo install cargo-deny --version $(CARGO_DENY) --locked --root build/tools
+
+# A stamp with the version in its name: another version is another program. It packs as well without being optimised.
+build/tools/cargo-deb-$(CARGO_DEB):
+	cargo install cargo-deb --version $(CARGO_DEB) --locked --debug --no-default-features --root build/tools
+	@touch $@
 
 bench: release ## Measure the release binary, nginx beside it (needs wrk, nginx, valgrind)
 	@mkdir -p build

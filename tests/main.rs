@@ -21,6 +21,7 @@ mod layers;
 mod logs;
 mod monitoring;
 mod network;
+mod packages;
 mod parity;
 mod pods;
 mod sdk;

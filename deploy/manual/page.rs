@@ -30,7 +30,10 @@ pub(super) fn of(command: Command) -> anyhow::Result<Vec<u8>> {
     if whole {
         page.render_subcommands_section(&mut written)?;
     }
-    page.render_options_section(&mut written)?;
+    let mut options = Vec::new();
+    page.render_options_section(&mut options)?;
+    // Two breaks around an empty line are one empty line.
+    written.extend(String::from_utf8(options)?.replace("\n.br\n\n.br\n", "\n.sp\n").bytes());
     ending(&name, whole, &help)?.to_writer(&mut written)?;
     Ok(written)
 }

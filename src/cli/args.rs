@@ -46,7 +46,7 @@ pub struct Global {
     /// Print this help
     #[arg(long, short, global = true, action = ArgAction::HelpShort)]
     pub help: Option<bool>,
-    /// Shape of the log on stderr: auto, text or json
+    /// Shape of the log on stderr: auto, text or json; or journald, past stderr
     #[arg(long, global = true, value_name = "FORMAT", value_parser = log_format)]
     pub log_format: Option<LogFormat>,
 }

@@ -15,6 +15,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 import manager
@@ -110,12 +111,15 @@ def everything():
     return found
 
 
-def ask():
+def token():
+    return read('/run/keyfob/token')
+
+
+def ask(shown=None):
     """One fresh connection: the answer, or what went wrong."""
     try:
-        token = read('/run/keyfob/token')
         with socket.create_connection(AT, timeout=SOON) as stream:
-            head = f'GET /v1/credentials HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n'
+            head = f'GET /v1/credentials HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {shown or token()}\r\nConnection: close\r\n\r\n'
             stream.sendall(head.encode())
             answer = b''
             while more := stream.recv(65536):
@@ -130,11 +134,12 @@ def good(answer):
 
 
 class Crowd:
-    """Clients in processes of their own: each asks again and again, by fresh connections."""
+    """Clients in processes of their own: each asks again and again, by fresh connections, with the token of its start."""
 
     def __init__(self, size):
-        self.files = [f'{folder}/client{at}' for at in range(size)]
-        self.stop, self.pids = f'{folder}/stop', []
+        place = tempfile.mkdtemp(dir=folder)
+        self.files = [f'{place}/client{at}' for at in range(size)]
+        self.stop, self.pids = f'{place}/stop', []
         for file in self.files:
             open(file, 'w').close()
             pid = os.fork()
@@ -143,9 +148,10 @@ class Crowd:
             self.pids.append(pid)
 
     def client(self, file):
+        shown = token()
         with open(file, 'w', buffering=1) as out:
             while not os.path.exists(self.stop):
-                answer = ask()
+                answer = ask(shown)
                 out.write('good\n' if good(answer) else f'{answer[:200]!r}\n')
         os._exit(0)
 
@@ -164,6 +170,16 @@ class Crowd:
         return {'asked': len(lines), 'lost': [line for line in lines if line != 'good']}
 
 
+def refused():
+    """The control: a port that is closed for a moment is what clients notice."""
+    crowd = Crowd(3)
+    crowd.asked(100)
+    chroot('systemctl', 'stop', 'keyfob.socket', 'keyfob.service')
+    until('a refusal', lambda: any('refused' in line for line in crowd.lines()))
+    chroot('systemctl', 'start', 'keyfob.socket', 'keyfob.service')
+    seen['noticed'] = sorted(set(crowd.over()['lost']))
+
+
 def starts():
     return sum(line.startswith('ready ') for line in log())
 
@@ -171,7 +187,7 @@ def starts():
 def running():
     """The program that serves now, as the kernel names it."""
     pid = [line.split()[1] for line in log() if line.startswith('ready ')][-1]
-    return os.readlink(f'/proc/{pid}/exe').removeprefix(root)
+    return os.readlink(f'{root}/proc/{pid}/exe').removeprefix(root)
 
 
 def prepare():
@@ -201,7 +217,9 @@ def installed():
     paths = [path for path in chroot('dpkg', '-L', 'keyfob').split() if path != '/.']
     ours = ['/run/keyfob', '/run/keyfob/token', '/run/keyfob/admin.token', '/etc/keyfob/aws', '/var/log/keyfob']
     seen['files'] = listed(paths + [path for path in ours if os.path.lexists(root + path)])
-    seen['links'] = {path: os.readlink(root + path) for path in everything() if path.endswith(('wants/keyfob.service', 'wants/keyfob.socket'))}
+    ends = ('wants/keyfob.service', 'wants/keyfob.socket')
+    links = [path for path in everything() if path.startswith('/etc/') and path.endswith(ends)]
+    seen['links'] = {path: os.readlink(root + path) for path in links}
     seen['user'] = next(line for line in read('/etc/passwd').splitlines() if line.startswith('keyfob:'))
     seen['unconfigured'] = ask()
     with open(f'{root}/var/lib/systemd/catalog/database', 'rb') as catalog:
@@ -219,7 +237,7 @@ def configured():
 
 
 def upgraded():
-    token, program = read('/run/keyfob/token'), os.stat(f'{root}/usr/bin/keyfob').st_ino
+    shown, program = token(), os.stat(f'{root}/usr/bin/keyfob').st_ino
     crowd = Crowd(3)
     crowd.asked(100)
     seen['upgrade'] = chroot('dpkg', '--install', '/tmp/second.deb')
@@ -227,7 +245,7 @@ def upgraded():
     seen['again'] = chroot('dpkg', '--install', '/tmp/second.deb')
     crowd.asked(100)
     seen['crowd'] = crowd.over()
-    seen['starts'], seen['same_token'] = starts(), token == read('/run/keyfob/token')
+    seen['starts'], seen['same_token'] = starts(), shown == token()
     seen['replaced'] = program != os.stat(f'{root}/usr/bin/keyfob').st_ino
     seen['running'] = running()
     seen['followed'] = read('/etc/keyfob/keyfob.toml')
@@ -248,7 +266,7 @@ def decided():
 
 def gone():
     seen['remove'] = chroot('apt-get', '--quiet=2', 'remove', '--yes', 'keyfob')
-    seen['refused'] = ask_without_token()
+    seen['closed'] = ask_without_token()
     left = everything() - set(seen['before'])
     seen['removed'] = sorted(left)
     seen['purge'] = chroot('apt-get', '--quiet=2', 'purge', '--yes', 'keyfob')
@@ -267,7 +285,7 @@ def ask_without_token():
 
 
 try:
-    for part in (prepare, installed, configured, upgraded, decided, gone):
+    for part in (prepare, installed, configured, upgraded, refused, decided, gone):
         part()
 except Exception as error:
     seen['failed'] = f'{part.__name__}: {error!r}'
