@@ -89,7 +89,7 @@ impl Chain {
         }
         let cause = match kind {
             SourceKind::Env => &cause::ENV_EXPIRED,
-            SourceKind::Process => &cause::PROC_EXPIRED,
+            SourceKind::Process | SourceKind::RoleProcess => &cause::PROC_EXPIRED,
             SourceKind::Container | SourceKind::EksPodIdentity => &cause::CONT_EXPIRED,
             _ => &cause::KEY_EXPIRED,
         };

@@ -42,7 +42,7 @@ pub enum Event<'a> {
     RequestDone(&'static str),
     /// A request was answered.
     Served(&'a Served<'a>),
-    /// A connection was not served: `limit` or `malformed`.
+    /// A connection was not served: `limit`, `malformed` or `tls`.
     ConnectionRejected(&'static str),
     /// A file that a walk read has changed.
     InputChanged(&'a Path),
@@ -71,6 +71,10 @@ pub enum Event<'a> {
     ClockJumped,
     /// Token files cannot be used as they are now; the tokens known before stay good.
     TokensRejected(&'a [Problem]),
+    /// Certificates of listeners cannot be used as they are now; those before stay in use.
+    CertificatesRejected(&'a [Problem]),
+    /// Files for clients cannot be written; none that can again.
+    WiringUnwritten(&'a [String]),
     /// The runtime turns.
     Heartbeat,
     /// Shutting down.

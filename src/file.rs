@@ -21,9 +21,9 @@ pub enum Kind {
     AgentConfig,
     /// A token: ours, or one that a source signs in with.
     Token,
-    /// What an SSO sign-in left.
+    /// What `aws sso login` or `aws login` left.
     SsoCache,
-    /// Certificates to trust.
+    /// Certificates and keys: those to trust, and those of our listeners.
     CaBundle,
 }
 

@@ -31,7 +31,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use broken::{Broken, Step};
 pub use proxy::Proxies;
-pub use tls::Certificates;
+pub use tls::{Certificates, Trust};
 
 use proxy::Proxy;
 

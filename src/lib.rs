@@ -50,6 +50,9 @@
 //! them, and no library's span can carry a secret along. The few messages of OTLP are written here and go out through
 //! `http`, because the SDK's exporter has a thread of its own and reads the environment behind our back.
 //!
+//! 2026-11: **The next state of a sign-in has its file before the refresh token is spent**, under a lock on the folder:
+//! a refresh token may be good once, so one whose successor cannot be kept must not be used.
+//!
 //! 2026-11: **One thread serves**, because an answer is a pointer load and the kernel does most of the work; what may
 //! block (files, names) runs beside it.
 

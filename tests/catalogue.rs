@@ -58,6 +58,7 @@ fn keys_of(table: &str) -> Vec<String> {
     let text = match table {
         "" => unheard_of.to_owned(),
         "role" => format!("[[role]]\nname = \"x\"\n{unheard_of}"),
+        "role.web_identity" => format!("[[role]]\nname = \"x\"\nweb_identity = {{ {unheard_of} }}"),
         "role.expect" => format!("[[role]]\nname = \"x\"\nexpect = {{ {unheard_of} }}"),
         other => format!("[{other}]\n{unheard_of}"),
     };
@@ -70,13 +71,13 @@ fn keys_of(table: &str) -> Vec<String> {
 #[test]
 fn every_configuration_key_is_documented_and_every_documented_key_is_known() {
     let mut tables = keys_of("");
-    tables.push("role.expect".to_owned());
+    tables.extend(["role.expect", "role.web_identity"].map(str::to_owned));
     let mut code = BTreeSet::new();
     for table in tables {
         code.extend(keys_of(&table).into_iter().map(|key| format!("{table}.{key}")));
     }
     // Their inner keys stand in rows of their own; a role's variables are named by whoever writes them.
-    assert!(code.remove("role.expect"));
+    assert!(code.remove("role.expect") && code.remove("role.web_identity"));
     assert_same(&Table::under("## Configuration").first_cells(), &code);
 }
 

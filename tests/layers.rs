@@ -61,12 +61,15 @@ const KEPT_TO: &[(&str, &[&str])] =
 const EXPOSING: &[&str] = &[
     "aws/mod.rs",
     "aws/refusal.rs",
+    "aws/sign_in.rs",
     "cli/get.rs",
     "http.rs",
     "http/proxy.rs",
     "server/reply.rs",
     "server/token_disk.rs",
     "source/container.rs",
+    "source/login.rs",
+    "source/sso/token.rs",
     "telemetry/traces/export.rs",
 ];
 

@@ -11,6 +11,7 @@
 mod agent;
 mod catalogue;
 mod cli;
+mod containers;
 mod demo;
 mod fake_aws;
 mod helm;
@@ -21,7 +22,9 @@ mod logs;
 mod monitoring;
 mod network;
 mod parity;
+mod pods;
 mod sdk;
+mod sign_in;
 mod support;
 mod systemd;
 mod traces;

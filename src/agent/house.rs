@@ -11,15 +11,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Order, Reread, chain, role_env, surroundings};
+use super::{Order, Reread, chain, env_files, role_env, surroundings};
 use crate::config::env::Env;
-use crate::config::{Config, Problem, Role};
+use crate::config::{Config, Own, Problem, Role};
 use crate::credentials::RoleName;
 use crate::event::{Event, Observe};
 use crate::file::{self, Kind};
 use crate::keeper::{self, Handle, Keeper, Parts, Policy};
 use crate::roster::{Entry, Roster};
-use crate::server::{Shared, TokenFiles};
+use crate::server::{Certificates, Shared, TokenFiles};
 use crate::shutdown::Shutdown;
 use crate::watcher::{Feed, Watcher};
 
@@ -45,23 +45,35 @@ pub(super) struct House {
     pub(super) own: Arc<ArcSwap<Vec<SocketAddr>>>,
     pub(super) watcher: Watcher,
     pub(super) tokens: TokenFiles,
+    pub(super) certificates: Certificates,
     pub(super) kept: BTreeMap<RoleName, Kept>,
     pub(super) shared: Arc<Shared>,
     pub(super) shutdown: Shutdown,
     pub(super) unnamed: bool,
-    /// What was wrong with the token files at the last look: said once.
-    pub(super) troubled: Vec<Problem>,
+    pub(super) troubled: Troubles,
+    /// The folder for the files of clients, if there are to be some.
+    pub(super) wires: Option<PathBuf>,
+}
+
+/// What was wrong with files at the last look: said once.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    tokens: Vec<Problem>,
+    certificates: Vec<Problem>,
+    wires: Vec<String>,
 }
 
 impl House {
     pub(super) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>, watch: Option<PathBuf>) {
         let (mut config, mut tokens) = (Feed::new("config"), Feed::new("tokens"));
+        let mut certificates = Feed::new("certificates");
         let mut sure = tokio::time::interval_at(Instant::now() + SURE, SURE);
         let mut jumps = self.shared.clock.jumps();
         if let Some(path) = &watch {
             self.catch_up(&mut config, path).await;
         }
         self.follow_tokens(&mut tokens).await;
+        self.follow_certificates(&mut certificates).await;
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
@@ -70,6 +82,7 @@ impl House {
                         self.follow_tokens(&mut tokens).await;
                     }
                     Some(Order::Walk) => self.walk_all(),
+                    Some(Order::Wire) => self.wire(),
                     None => return,
                 },
                 path = config.changed() => {
@@ -79,10 +92,18 @@ impl House {
                 }
                 _ = tokens.changed() => {
                     self.follow_tokens(&mut tokens).await;
-                    let good = if self.troubled.is_empty() { Ok(()) } else { Err(()) };
+                    let good = if self.troubled.tokens.is_empty() { Ok(()) } else { Err(()) };
                     self.shared.observers.observe(&Event::FileReread(Kind::Token, good));
                 }
-                _ = sure.tick() => self.follow_tokens(&mut tokens).await,
+                _ = certificates.changed() => {
+                    self.follow_certificates(&mut certificates).await;
+                    let good = if self.troubled.certificates.is_empty() { Ok(()) } else { Err(()) };
+                    self.shared.observers.observe(&Event::FileReread(Kind::CaBundle, good));
+                }
+                _ = sure.tick() => {
+                    self.follow_tokens(&mut tokens).await;
+                    self.follow_certificates(&mut certificates).await;
+                }
                 _ = jumps.changed() => self.shared.observers.observe(&Event::ClockJumped),
             }
         }
@@ -124,11 +145,29 @@ impl House {
             let stamped = |path: &Path| (Kind::Token, path.to_owned(), file::stamp(path));
             let read = self.tokens.paths().map(stamped).collect();
             let problems = self.tokens.reload(Instant::now());
-            if problems != self.troubled {
+            if problems != self.troubled.tokens {
                 self.shared.observers.observe(&Event::TokensRejected(&problems));
-                self.troubled = problems;
+                self.troubled.tokens = problems;
             }
             // Written again by ourselves, or by others meanwhile; what keeps changing waits for the next look.
+            if self.watcher.follow(feed, read).await.changed.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn follow_certificates(&mut self, feed: &mut Feed) {
+        for _ in 0..LOOKS {
+            let stamped = |path: &Path| (Kind::CaBundle, path.to_owned(), file::stamp(path));
+            let read: Vec<_> = self.certificates.paths().map(stamped).collect();
+            if read.is_empty() {
+                return;
+            }
+            let problems = self.certificates.reload();
+            if problems != self.troubled.certificates {
+                self.shared.observers.observe(&Event::CertificatesRejected(&problems));
+                self.troubled.certificates = problems;
+            }
             if self.watcher.follow(feed, read).await.changed.is_none() {
                 return;
             }
@@ -194,6 +233,17 @@ impl House {
         let entries =
             self.kept.values().map(|kept| Entry { role: kept.role.clone(), handle: kept.handle.clone() });
         self.shared.roster.store(Arc::new(Roster::new(entries)));
+        self.wire();
+    }
+
+    /// Tells clients how to reach the roles there are.
+    fn wire(&mut self) {
+        let Some(folder) = &self.wires else { return };
+        let trouble = env_files::write(folder, &self.shared.about, &self.shared.roster.load());
+        if trouble != self.troubled.wires {
+            self.shared.observers.observe(&Event::WiringUnwritten(&trouble));
+            self.troubled.wires = trouble;
+        }
     }
 
     fn let_go(&mut self, name: &RoleName, for_good: bool) {
@@ -240,9 +290,16 @@ impl House {
 fn same_identity(a: &Role, b: &Role) -> bool {
     let bare = |role: &Role| {
         let mut bare = role.clone();
-        (bare.required, bare.imds_extend, bare.tokens) = (true, true, Vec::new());
+        (bare.required, bare.imds_extend) = (true, true);
+        (bare.tokens, bare.allow) = (Vec::new(), None);
         if let Some(assume) = &mut bare.assume {
             (assume.duration, assume.session_name) = (None, None);
+        }
+        if let Some(mint) = &mut bare.mint {
+            mint.duration = None;
+        }
+        if let Some(Own::WebIdentity(identity)) = &mut bare.own {
+            (identity.duration, identity.session_name) = (None, None);
         }
         bare
     };

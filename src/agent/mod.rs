@@ -1,6 +1,9 @@
 //! Joins the parts: a configuration becomes listeners, keepers and a watcher; a reload changes what has changed.
 
+mod env_files;
 mod house;
+mod orders;
+mod regions;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +15,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use crate::aws::Sts;
+use crate::aws::{SignIn, Sts};
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::env::Env;
@@ -23,7 +25,7 @@ use crate::event::{Event, Observe, Observers};
 use crate::failure::Failure;
 use crate::http::{Client, Proxies};
 use crate::roster::{Entry, Roster};
-use crate::server::{self, About, Access, BindError, Passed, Shared, TokenFiles};
+use crate::server::{self, About, Access, BindError, Certificates, Passed, Sessions, Shared, TokenFiles};
 use crate::shutdown::Shutdown;
 use crate::source::Surroundings;
 use crate::source::lineup::{Botocore, looped};
@@ -31,7 +33,11 @@ use crate::source::process::inherited_walk;
 use crate::source::session::choose;
 use crate::telemetry::{Shown, Telemetry};
 use crate::watcher::Watcher;
-use house::House;
+use house::{House, Troubles};
+use orders::Order;
+use regions::Regions;
+
+pub use orders::Control;
 
 /// The kubelet's and systemd's patience, less some (design 10).
 const SHUTDOWN: Duration = Duration::from_millis(1500);
@@ -73,8 +79,10 @@ impl fmt::Debug for Options {
 pub enum StartError {
     /// An address cannot be bound.
     Bind(BindError),
-    /// Token files that cannot be used.
-    Tokens(Vec<Problem>),
+    /// Files of tokens and certificates that cannot be used.
+    Files(Vec<Problem>),
+    /// The system gives no randomness.
+    Chance(getrandom::Error),
     /// A role that is being resolved by whoever started this process.
     Loop(Failure),
 }
@@ -89,9 +97,12 @@ pub fn surroundings(
 ) -> Surroundings {
     let http = Client::new(clock.clone());
     let attempt_timeout = config.refresh.attempt_timeout;
+    let to_aws = http.clone().through(Proxies::from_env(env));
     Surroundings {
         clock: clock.clone(),
-        sts: Sts::new(attempt_timeout, http.clone().through(Proxies::from_env(env))),
+        sts: Sts::new(attempt_timeout, to_aws.clone()),
+        sign_in: SignIn::new(attempt_timeout, to_aws),
+        renews: true,
         http,
         attempt_timeout,
         process_timeout,
@@ -141,36 +152,6 @@ pub enum Ended {
     Broken(&'static str),
 }
 
-/// Tells a running agent what to do. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Control {
-    orders: mpsc::UnboundedSender<Order>,
-    stop: CancellationToken,
-}
-
-#[derive(Debug)]
-enum Order {
-    Reload,
-    Walk,
-}
-
-impl Control {
-    /// Reads the configuration again and walks every role (HUP).
-    pub fn reload(&self) {
-        let _gone = self.orders.send(Order::Reload);
-    }
-
-    /// Walks every role (USR1).
-    pub fn walk(&self) {
-        let _gone = self.orders.send(Order::Walk);
-    }
-
-    /// Ends the agent.
-    pub fn stop(&self) {
-        self.stop.cancel();
-    }
-}
-
 /// Binds, opens token files and begins to keep every role.
 ///
 /// # Errors
@@ -179,10 +160,11 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
     let Options { config, passed, watch, reread, env, clock, telemetry, unnamed } = options;
     refuse_loops(&config, &env, unnamed)?;
     let bound = server::bind(&config.listen, passed).map_err(StartError::Bind)?;
-    let observers = telemetry.observers;
+    let (orders, ordered) = mpsc::unbounded_channel();
+    let observers = telemetry.observers.and(Arc::new(Regions::new(orders.clone())));
     let admin = bound.admin_at.is_some();
-    let tokens = TokenFiles::open(&config.auth, &config.roles, admin, &env, observers.clone())
-        .map_err(StartError::Tokens)?;
+    let tokens = TokenFiles::open(&config.auth, &config.roles, admin, &env, observers.clone());
+    let (certificates, tokens) = both(Certificates::open(&config.listen), tokens)?;
     let (shutdown, early) = Shutdown::new();
     let (watcher, watching) = Watcher::new(clock.clone(), observers.clone());
     shutdown.spawn("watcher", shutdown.stopping.clone(), watching);
@@ -193,17 +175,15 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
 
     let own: Vec<_> = bound.credentials_at.iter().filter_map(Address::tcp).chain(bound.admin_at).collect();
     let own = Arc::new(ArcSwap::from_pointee(own));
-    let about = About {
-        credentials: bound.credentials_at.clone(),
-        admin: bound.admin_at,
-        token_file: tokens.main().to_owned(),
-        admin_token_file: tokens.admin().map(ToOwned::to_owned),
-    };
+    let sessions = if config.listen.imds { Some(Sessions::new().map_err(StartError::Chance)?) } else { None };
+    let wires = env_files::folder(&config.auth, &env, tokens.main());
+    let about = About::new(&bound, &tokens, &certificates);
     let deadline = config.startup.deadline.map(|deadline| Instant::now() + deadline);
     let shared = Arc::new(Shared {
         roster: Arc::default(),
         access: tokens.access(),
         hosts: config.listen.hosts.clone(),
+        sessions,
         clock,
         observers: observers.clone(),
         render: telemetry.render,
@@ -219,11 +199,13 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         own,
         watcher,
         tokens,
+        certificates,
         kept: BTreeMap::new(),
         shared: Arc::clone(&shared),
         shutdown: shutdown.clone(),
         unnamed,
-        troubled: Vec::new(),
+        troubled: Troubles::default(),
+        wires,
     };
     observers.observe(&Event::ConfigApplied(&house.config));
     house.settle();
@@ -232,11 +214,21 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         admin: shared.about.admin,
         token_file: &shared.about.token_file,
     });
-    bound.serve(&shared, &shutdown);
-    let (orders, ordered) = mpsc::unbounded_channel();
-    let control = Control { orders, stop: CancellationToken::new() };
+    bound.serve(&shared, &house.certificates, &shutdown);
+    let control = Control::new(orders);
     shutdown.spawn("house", shutdown.stopping.clone(), house.run(ordered, watch));
     Ok(Agent { shared, shutdown, early, control, deadline })
+}
+
+/// All that is wrong with either, at once.
+fn both<A, B>(one: Result<A, Vec<Problem>>, other: Result<B, Vec<Problem>>) -> Result<(A, B), StartError> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (one, other) => {
+            let problems = [one.err(), other.err()].into_iter().flatten();
+            Err(StartError::Files(problems.flatten().collect()))
+        }
+    }
 }
 
 /// Notices when the wall clock jumps, and says every few seconds that the runtime turns.
@@ -256,7 +248,8 @@ fn refuse_loops(config: &Config, env: &Env, unnamed: bool) -> Result<(), StartEr
     let walk = inherited_walk(env);
     for role in &config.roles {
         let (profile, _) = choose(role.profile.as_deref(), &role_env(role, env));
-        if let Some(failure) = looped(&walk, (!unnamed).then_some(&role.name), &profile) {
+        let profile = role.own.is_none().then_some(profile.as_str());
+        if let Some(failure) = looped(&walk, (!unnamed).then_some(&role.name), profile) {
             return Err(StartError::Loop(failure));
         }
     }
@@ -297,7 +290,7 @@ impl Agent {
     /// Serves until it is stopped, breaks, or misses its deadline; then ends every part in order.
     pub async fn run(mut self) -> Ended {
         let ended = tokio::select! {
-            () = self.control.stop.cancelled() => Ended::Stopped,
+            () = self.control.stopped() => Ended::Stopped,
             Some(part) = self.early.recv() => Ended::Broken(part),
             late = missed(self.deadline, &self.shared) => Ended::TooLate(late),
         };

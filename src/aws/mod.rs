@@ -2,17 +2,21 @@
 
 mod place;
 mod refusal;
+mod sign_in;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{AppName, BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
-use aws_sdk_sts::types::{AssumedRoleUser, Credentials as Session};
+use aws_sdk_sts::types::{Credentials as Session, Tag};
+use aws_types::SdkConfig;
 use tokio::time::timeout;
 
 pub use place::{Place, Variant};
+pub use sign_in::{Grant, RoleOfAccount, SignIn, Token};
 
 use crate::cause;
 use crate::credentials::{AccountId, Credentials};
@@ -31,7 +35,7 @@ pub struct Sts {
 }
 
 /// What `AssumeRole` is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AssumeRole {
     /// The role.
     pub role_arn: String,
@@ -41,6 +45,14 @@ pub struct AssumeRole {
     pub external_id: Option<String>,
     /// Seconds.
     pub duration: Option<i32>,
+    /// JSON: what the session may do at most.
+    pub policy: Option<String>,
+    /// Keys and values.
+    pub tags: BTreeMap<String, String>,
+    /// Keys of those that go along to further roles.
+    pub transitive_tags: Vec<String>,
+    /// Stays through further roles.
+    pub source_identity: Option<String>,
 }
 
 /// What `AssumeRoleWithWebIdentity` is asked for.
@@ -54,6 +66,16 @@ pub struct WebIdentity {
     pub token: Secret,
     /// Seconds.
     pub duration: Option<i32>,
+    /// JSON: what the session may do at most.
+    pub policy: Option<String>,
+}
+
+impl AssumeRole {
+    fn tags(&self) -> Option<Vec<Tag>> {
+        // Both parts are there, which is all that can be missing.
+        let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build().ok();
+        some(&self.tags.iter().filter_map(tag).collect::<Vec<_>>())
+    }
 }
 
 /// As often as botocore's legacy mode; with shorter pauses, so that all of them fit into an attempt of ten seconds.
@@ -85,11 +107,19 @@ impl Sts {
             .role_arn(&ask.role_arn)
             .role_session_name(&ask.session_name)
             .set_external_id(ask.external_id.clone())
-            .set_duration_seconds(ask.duration);
-        let asked =
-            Asked { operation: "AssumeRole", role_arn: &ask.role_arn, place, secrets: secrets(caller) };
+            .set_duration_seconds(ask.duration)
+            .set_policy(ask.policy.clone())
+            .set_tags(ask.tags())
+            .set_transitive_tag_keys(some(&ask.transitive_tags))
+            .set_source_identity(ask.source_identity.clone());
+        let asked = Asked { operation: "AssumeRole", whom: &ask.role_arn, place, secrets: secrets(caller) };
         match timeout(self.attempt_timeout, request.send()).await {
-            Ok(Ok(answer)) => session(answer.credentials, answer.assumed_role_user, &ask.role_arn),
+            Ok(Ok(answer)) => {
+                let found = session(answer.credentials, &ask.role_arn)?;
+                let user = answer.assumed_role_user;
+                let account_id = user.and_then(|user| AccountId::of_arn(&user.arn));
+                Ok(Credentials { account_id, role_arn: Some(ask.role_arn.clone()), ..found })
+            }
             Ok(Err(error)) => Err(asked.failure(&error)),
             Err(_) => Err(asked.late(self.attempt_timeout, wire.last())),
         }
@@ -111,34 +141,73 @@ impl Sts {
             .role_arn(&ask.role_arn)
             .role_session_name(&ask.session_name)
             .web_identity_token(ask.token.expose())
-            .set_duration_seconds(ask.duration);
+            .set_duration_seconds(ask.duration)
+            .set_policy(ask.policy.clone());
         let (operation, secrets) = ("AssumeRoleWithWebIdentity", vec![&ask.token]);
-        let asked = Asked { operation, role_arn: &ask.role_arn, place, secrets };
+        let asked = Asked { operation, whom: &ask.role_arn, place, secrets };
         match timeout(self.attempt_timeout, request.send()).await {
-            Ok(Ok(answer)) => session(answer.credentials, answer.assumed_role_user, &ask.role_arn),
+            Ok(Ok(answer)) => {
+                let found = session(answer.credentials, &ask.role_arn)?;
+                let user = answer.assumed_role_user;
+                let account_id = user.and_then(|user| AccountId::of_arn(&user.arn));
+                Ok(Credentials { account_id, role_arn: Some(ask.role_arn.clone()), ..found })
+            }
+            Ok(Err(error)) => Err(asked.failure(&error)),
+            Err(_) => Err(asked.late(self.attempt_timeout, wire.last())),
+        }
+    }
+
+    /// Exchanges long-term keys for a session of the same user.
+    ///
+    /// # Errors
+    /// Why AWS gave none, or why AWS could not be asked.
+    pub async fn session_token(
+        &self,
+        caller: &Credentials,
+        duration: Option<i32>,
+        place: &Place,
+        notes: &mut Notes,
+    ) -> Result<Credentials, Failure> {
+        let wire = Wire::new(self.http.clone(), "GetSessionToken", notes);
+        let config = self.config(place, &wire).credentials_provider(signing(caller)).build();
+        let client = aws_sdk_sts::Client::from_conf(config);
+        let request = client.get_session_token().set_duration_seconds(duration);
+        let whom = format!("the key …{}", caller.key_suffix());
+        let asked = Asked { operation: "GetSessionToken", whom: &whom, place, secrets: secrets(caller) };
+        match timeout(self.attempt_timeout, request.send()).await {
+            Ok(Ok(answer)) => {
+                let (account_id, role_arn) = (caller.account_id.clone(), caller.role_arn.clone());
+                Ok(Credentials { account_id, role_arn, ..session(answer.credentials, &whom)? })
+            }
             Ok(Err(error)) => Err(asked.failure(&error)),
             Err(_) => Err(asked.late(self.attempt_timeout, wire.last())),
         }
     }
 
     fn config(&self, place: &Place, wire: &Wire<'_>) -> Builder {
-        let target = place.target();
-        let mut config = aws_sdk_sts::Config::builder();
-        // Shows up in CloudTrail.
-        config.set_app_name(AppName::new("keyfob").ok());
-        config.set_endpoint_url(target.endpoint);
-        config
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(target.region))
-            .use_fips(target.fips)
-            .use_dual_stack(target.dual_stack)
-            .http_client(wire.client(self.attempt_timeout))
-            .retry_config(RetryConfig::standard().with_max_attempts(TRIES).with_initial_backoff(PAUSE))
-            .timeout_config(TimeoutConfig::disabled())
-            // boto3 does not correct a wrong clock, and whoever gets these credentials would fail by it all the same.
-            .disable_clock_skew_correction(true)
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        Builder::from(&shared(place, wire, self.attempt_timeout))
     }
+}
+
+/// What all of AWS's clients are built with.
+fn shared(place: &Place, wire: &Wire<'_>, patience: Duration) -> SdkConfig {
+    let target = place.target();
+    let mut config = SdkConfig::builder();
+    // Shows up in CloudTrail.
+    config.set_app_name(AppName::new("keyfob").ok());
+    config.set_endpoint_url(target.endpoint);
+    config
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(target.region))
+        .use_fips(target.fips)
+        .use_dual_stack(target.dual_stack)
+        .http_client(wire.client(patience))
+        .retry_config(RetryConfig::standard().with_max_attempts(TRIES).with_initial_backoff(PAUSE))
+        .timeout_config(TimeoutConfig::disabled())
+        // boto3 does not correct a wrong clock, and whoever gets these credentials would fail by it all the same.
+        .disable_clock_skew_correction(true)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
 }
 
 fn signing(caller: &Credentials) -> aws_sdk_sts::config::Credentials {
@@ -158,13 +227,14 @@ fn secrets(caller: &Credentials) -> Vec<&Secret> {
     caller.session_token.iter().chain([&caller.secret_access_key]).collect()
 }
 
-fn session(
-    session: Option<Session>,
-    user: Option<AssumedRoleUser>,
-    role_arn: &str,
-) -> Result<Credentials, Failure> {
+/// Nothing instead of a list of nothing.
+fn some<T: Clone>(all: &[T]) -> Option<Vec<T>> {
+    (!all.is_empty()).then(|| all.to_vec())
+}
+
+fn session(session: Option<Session>, whom: &str) -> Result<Credentials, Failure> {
     let strange = |what: &str| {
-        let sentence = format!("STS answered for {role_arn} {what}");
+        let sentence = format!("STS answered for {whom} {what}");
         Failure::new(FailureKind::Malformed, &cause::AWS_ANSWER, sentence)
     };
     let session = session.ok_or_else(|| strange("without credentials"))?;
@@ -178,8 +248,8 @@ fn session(
         secret_access_key: Secret::new(session.secret_access_key),
         session_token: Some(Secret::new(session.session_token)),
         expires_at: Some(expires_at),
-        account_id: user.and_then(|user| AccountId::of_arn(&user.arn)),
-        role_arn: Some(role_arn.to_owned()),
+        account_id: None,
+        role_arn: None,
     })
 }
 

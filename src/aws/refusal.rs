@@ -10,13 +10,24 @@ use super::place::{GLOBAL_REGION, Place};
 use super::wire::Last;
 use crate::cause::{self, Cause};
 use crate::failure::{Failure, FailureKind};
-use crate::http::Broken;
+use crate::http::{Answer, Broken};
 use crate::secret::Secret;
+
+/// The service of an operation, as the metrics label it.
+pub(super) fn service(operation: &str) -> &'static str {
+    match operation {
+        "GetRoleCredentials" => "sso",
+        "CreateToken" => "sso_oidc",
+        "CreateOAuth2Token" => "signin",
+        _ => "sts",
+    }
+}
 
 /// A call, as its failures name it.
 pub(super) struct Asked<'a> {
     pub(super) operation: &'static str,
-    pub(super) role_arn: &'a str,
+    /// The role, the key, or what else is asked for.
+    pub(super) whom: &'a str,
     pub(super) place: &'a Place,
     /// What must never be quoted, should AWS repeat it.
     pub(super) secrets: Vec<&'a Secret>,
@@ -45,10 +56,18 @@ impl Asked<'_> {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
+        self.failure_by(None, error)
+    }
+
+    /// The same where a word inside the answer says more than its code.
+    pub(super) fn failure_by<E>(&self, word: Option<&str>, error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
         match error {
             SdkError::ServiceError(refused) => {
                 let (said, raw) = (refused.err(), refused.raw());
-                let failure = match said.code() {
+                let failure = match word.or(said.code()) {
                     Some(code) => self.refused(raw.status().as_u16(), code, said.message()),
                     None => self.garbled(raw.status().as_u16()),
                 };
@@ -77,7 +96,7 @@ impl Asked<'_> {
     }
 
     fn garbled(&self, status: u16) -> Failure {
-        let sentence = format!("{}: status {status} with a body that is not STS's", self.subject());
+        let sentence = format!("{}: status {status} with a body that is not AWS's", self.subject());
         let (kind, cause) = match status {
             429 => (FailureKind::Throttled, &cause::STS_THROTTLE),
             500.. => (FailureKind::Unreachable, &cause::AWS_5XX),
@@ -105,7 +124,7 @@ impl Asked<'_> {
             (None, Some(region)) if !self.place.global() => format!(" in {region}"),
             (None, _) => " at the global endpoint".to_owned(),
         };
-        format!("sts:{} for {}{place}", self.operation, self.role_arn)
+        format!("{}:{} for {}{place}", service(self.operation), self.operation, self.whom)
     }
 
     /// A message, bounded, in one line, without anything that was handed in as a secret.
@@ -125,6 +144,14 @@ pub(super) fn word_in<'a>(body: &'a str, tag: &str) -> Option<&'a str> {
     let (word, _) = rest.split_once(&format!("</{tag}>"))?;
     let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
     (plain && (1..=64).contains(&word.len())).then_some(word)
+}
+
+/// The code of an error in JSON: the services behind sign-ins have it in a header.
+pub(super) fn word_of_json(answer: &Answer) -> Option<String> {
+    let header = answer.headers.get("x-amzn-errortype")?.to_str().ok()?;
+    let word = header.split(':').next()?.rsplit('#').next()?;
+    let plain = word.bytes().all(|b| b.is_ascii_alphanumeric());
+    (plain && (1..=64).contains(&word.len())).then(|| word.to_owned())
 }
 
 fn request_id(raw: &HttpResponse) -> Option<&str> {
@@ -155,9 +182,15 @@ fn with_id(failure: Failure, id: Option<&str>) -> Failure {
 /// The table. Codes are those of the query protocol; some of their meaning is only in the words.
 fn meaning(operation: &str, status: u16, code: &str, message: &str) -> (FailureKind, &'static Cause) {
     use FailureKind::{AlreadyExpired, Denied, Misconfigured, Throttled, Unreachable};
+    if let Some(known) = sign_in_meaning(operation, code) {
+        return known;
+    }
     let web_identity = operation == "AssumeRoleWithWebIdentity";
     match code {
         "AccessDenied" | "AccessDeniedException" if web_identity => (Denied, &cause::WI_TRUST),
+        "AccessDenied" | "AccessDeniedException" if operation == "GetSessionToken" => {
+            (Denied, &cause::STS_MINT)
+        }
         "AccessDenied" | "AccessDeniedException" => (Denied, &cause::STS_DENIED),
         "ExpiredTokenException" | "ExpiredToken" if web_identity => (AlreadyExpired, &cause::WI_EXPIRED),
         "ExpiredToken" | "ExpiredTokenException" => (AlreadyExpired, &cause::KEY_EXPIRED),
@@ -181,9 +214,14 @@ fn meaning(operation: &str, status: u16, code: &str, message: &str) -> (FailureK
         "ValidationError" | "ValidationException" if message.contains("role chaining") => {
             (Misconfigured, &cause::STS_CHAIN1H)
         }
-        "ValidationError" | "ValidationException" | "InvalidParameterValue" | "MissingParameter" => {
-            (Misconfigured, &cause::STS_VALIDATION)
-        }
+        "ValidationError"
+        | "ValidationException"
+        | "InvalidParameterValue"
+        | "MissingParameter"
+        | "MalformedPolicyDocument"
+        | "MalformedPolicyDocumentException"
+        | "PackedPolicyTooLarge"
+        | "PackedPolicyTooLargeException" => (Misconfigured, &cause::STS_VALIDATION),
         _ if status == 429 || code.contains("Throttl") || code.contains("LimitExceeded") => {
             (Throttled, &cause::STS_THROTTLE)
         }
@@ -191,6 +229,36 @@ fn meaning(operation: &str, status: u16, code: &str, message: &str) -> (FailureK
         _ if status >= 500 => (Unreachable, &cause::AWS_5XX),
         _ => (Denied, &cause::UNKNOWN),
     }
+}
+
+/// What only the services behind sign-ins say.
+fn sign_in_meaning(operation: &str, code: &str) -> Option<(FailureKind, &'static Cause)> {
+    use FailureKind::{Denied, Misconfigured};
+    Some(match (operation, code) {
+        ("GetRoleCredentials", "UnauthorizedException") => (Denied, &cause::SSO_REVOKED),
+        (
+            "GetRoleCredentials",
+            "ForbiddenException" | "ResourceNotFoundException" | "AccessDeniedException",
+        ) => (Denied, &cause::SSO_DENIED),
+        ("GetRoleCredentials", "InvalidRequestException") => (Misconfigured, &cause::SSO_DENIED),
+        (
+            "CreateToken",
+            "InvalidGrantException"
+            | "ExpiredTokenException"
+            | "InvalidClientException"
+            | "UnauthorizedClientException"
+            | "AccessDeniedException"
+            | "InvalidRequestException",
+        ) => (Denied, &cause::SSO_EXPIRED),
+        ("CreateOAuth2Token", "TOKEN_EXPIRED") => (Denied, &cause::LOGIN_EXPIRED),
+        ("CreateOAuth2Token", "USER_CREDENTIALS_CHANGED") => (Denied, &cause::LOGIN_CHANGED),
+        (
+            "CreateOAuth2Token",
+            "AccessDeniedException" | "ValidationException" | "INSUFFICIENT_PERMISSIONS",
+        ) => (Denied, &cause::LOGIN_DENIED),
+        ("CreateOAuth2Token", "TooManyRequestsError") => (FailureKind::Throttled, &cause::STS_THROTTLE),
+        _ => return None,
+    })
 }
 
 /// STS has one code for everything that is wrong with a web identity token.

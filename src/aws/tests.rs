@@ -31,12 +31,19 @@ fn asked() -> AssumeRole {
         session_name: "me".to_owned(),
         external_id: Some("ext&id".to_owned()),
         duration: Some(900),
+        ..AssumeRole::default()
     }
 }
 
 fn web() -> WebIdentity {
     let token = Secret::new("header.payload.signature");
-    WebIdentity { role_arn: ROLE.to_owned(), session_name: "me".to_owned(), token, duration: None }
+    WebIdentity {
+        role_arn: ROLE.to_owned(),
+        session_name: "me".to_owned(),
+        token,
+        duration: None,
+        policy: None,
+    }
 }
 
 fn at(fake: &Fake) -> Place {

@@ -100,7 +100,7 @@ impl HttpConnector for Connector {
 impl Connector {
     fn ask(&self, request: &HttpRequest) -> Result<Ask, ConnectorError> {
         let url = request.uri().parse().map_err(|error| ConnectorError::user(Box::new(error)))?;
-        let mut ask = Ask::get("sts", self.operation, url, self.patience);
+        let mut ask = Ask::get(refusal::service(self.operation), self.operation, url, self.patience);
         ask.method = request.method().parse().map_err(|error| ConnectorError::user(Box::new(error)))?;
         ask.headers = headers(request)?;
         ask.body = request.body().bytes().map(Bytes::copy_from_slice).unwrap_or_default();
@@ -161,7 +161,7 @@ impl Slip {
             call.request_id = said("RequestId");
         }
         if answer.status >= 400 {
-            call.code = said("Code");
+            call.code = said("Code").or_else(|| refusal::word_of_json(answer));
             self.last = Some(Last::Refused(answer.status, call.code.clone()));
         }
     }

@@ -3,7 +3,8 @@
 use super::Cause;
 
 /// This family, in the order of the runbook.
-pub(super) static LIST: &[&Cause] = &[&ENV_PARTIAL, &ENV_EXPIRY, &ENV_EXPIRED];
+pub(super) static LIST: &[&Cause] =
+    &[&ENV_PARTIAL, &ENV_EMPTY, &ENV_NAME, &ENV_SUDO, &ENV_EXPIRY, &ENV_EXPIRED];
 
 /// Only one of the two key variables is set.
 pub static ENV_PARTIAL: Cause = Cause {
@@ -11,6 +12,33 @@ pub static ENV_PARTIAL: Cause = Cause {
     title: "only one of the two key variables is set",
     why: "botocore takes the environment as soon as AWS_ACCESS_KEY_ID is set, and stops when the secret is missing",
     fix: &["set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or unset both"],
+};
+
+/// A key variable is set to nothing.
+pub static ENV_EMPTY: Cause = Cause {
+    code: "ENV-EMPTY",
+    title: "a key variable is set to nothing",
+    why: "an empty variable counts as an unset one; a template or a missing secret may have left it blank",
+    fix: &["fill it where it is set (compose file, Helm value, CI secret), or unset it"],
+};
+
+/// The keys are in variables that no SDK reads.
+pub static ENV_NAME: Cause = Cause {
+    code: "ENV-NAME",
+    title: "the keys are in variables that boto3 does not read",
+    why: "boto3 reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in capitals, and no other spelling",
+    fix: &["rename them to AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"],
+};
+
+/// sudo has cleared the environment.
+pub static ENV_SUDO: Cause = Cause {
+    code: "ENV-SUDO",
+    title: "sudo has cleared the environment",
+    why: "sudo passes no AWS_ variable on unless it is told to: keys that the calling shell has are not seen here",
+    fix: &[
+        "run it with `sudo --preserve-env`, or without sudo",
+        "put the settings into the service's own configuration",
+    ],
 };
 
 /// AWS_CREDENTIAL_EXPIRATION is not a time.

@@ -11,6 +11,7 @@ mod network;
 mod own;
 mod process;
 mod profile;
+mod sign_in;
 mod sts;
 mod web_identity;
 
@@ -22,6 +23,7 @@ pub use network::*;
 pub use own::*;
 pub use process::*;
 pub use profile::*;
+pub use sign_in::*;
 pub use sts::*;
 pub use web_identity::*;
 
@@ -52,6 +54,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Cause> {
         profile::LIST,
         process::LIST,
         web_identity::LIST,
+        sign_in::LIST,
         container::LIST,
         imds::LIST,
         sts::LIST,

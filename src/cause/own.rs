@@ -13,6 +13,7 @@ pub(super) static LIST: &[&Cause] = &[
     &KF_EXPECT,
     &KF_AUTH,
     &KF_TOKENMISSING,
+    &KF_PEER,
     &KF_HOST,
     &KF_REQUEST,
     &KF_POLICY,
@@ -49,7 +50,7 @@ pub static KF_STATIC: Cause = Cause {
     code: "KF-STATIC",
     title: "long-term keys are served as they are",
     why: "they have no session token and no expiry; the Rust, Java and Ruby SDKs send the empty token, which AWS refuses",
-    fix: &["use temporary credentials; or static_keys = \"mint\" when it is there"],
+    fix: &["use temporary credentials; or set static_keys = \"mint\" for the role"],
 };
 
 /// Long-term keys were found and the role refuses them.
@@ -90,6 +91,17 @@ pub static KF_TOKENMISSING: Cause = Cause {
     title: "the request carries no token",
     why: "every request must carry the token of the token file in Authorization",
     fix: &["set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the agent's token file"],
+};
+
+/// The role is for other users.
+pub static KF_PEER: Cause = Cause {
+    code: "KF-PEER",
+    title: "the role is not for the user who asks",
+    why: "the role's `allow` names the users who may ask, and whoever asks is another one or cannot be known",
+    fix: &[
+        "add the user's number to the role's `allow.uids`",
+        "ask from this machine, in the agent's network and user namespace: nobody else can be known",
+    ],
 };
 
 /// The request is not for this listener.

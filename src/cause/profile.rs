@@ -13,7 +13,6 @@ pub(super) static LIST: &[&Cause] = &[
     &PROFILE_NOCREDS,
     &PROFILE_MFA,
     &PROFILE_VALUE,
-    &PROFILE_UNSUPPORTED,
 ];
 
 /// The profile does not exist.
@@ -90,12 +89,4 @@ pub static PROFILE_VALUE: Cause = Cause {
     title: "a value in a profile cannot be used",
     why: "the value has the wrong shape",
     fix: &["correct the value named above"],
-};
-
-/// The profile uses a source that this version does not support yet.
-pub static PROFILE_UNSUPPORTED: Cause = Cause {
-    code: "PROFILE-UNSUPPORTED",
-    title: "the profile uses a source that this version does not support yet",
-    why: "SSO, `aws login`, AWS_CREDENTIAL_FILE and the files of boto 2 are recognised, but not walked yet; skipping them could serve another identity",
-    fix: &["use credential_process with `aws configure export-credentials --format process` until then"],
 };

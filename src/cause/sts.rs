@@ -5,6 +5,7 @@ use super::Cause;
 /// This family, in the order of the runbook.
 pub(super) static LIST: &[&Cause] = &[
     &STS_DENIED,
+    &STS_MINT,
     &STS_THROTTLE,
     &STS_REGION_OFF,
     &STS_VALIDATION,
@@ -22,6 +23,17 @@ pub static STS_DENIED: Cause = Cause {
     title: "AWS refused to let the caller assume the role",
     why: "either the role's trust policy does not name the caller, or the caller lacks permission for sts:AssumeRole",
     fix: &["check both: the role's trust policy, and the caller's policies"],
+};
+
+/// AWS gave no session for long-term keys.
+pub static STS_MINT: Cause = Cause {
+    code: "STS-MINT",
+    title: "AWS gave no session for long-term keys",
+    why: "static_keys = \"mint\" asks with sts:GetSessionToken: that needs no permission, but a policy can deny it, and only keys of a user may ask",
+    fix: &[
+        "look for sts:GetSessionToken under Deny in the user's policies and the organisation's",
+        "let the keys assume a role instead: role_arn",
+    ],
 };
 
 /// AWS asked to slow down.
@@ -44,7 +56,7 @@ pub static STS_REGION_OFF: Cause = Cause {
 pub static STS_VALIDATION: Cause = Cause {
     code: "STS-VALIDATION",
     title: "AWS found a parameter of the request invalid",
-    why: "a role ARN, session name, external id or duration is out of its bounds",
+    why: "a role ARN, session name, external id, duration, policy or tag is out of its bounds",
     fix: &["correct the value named above"],
 };
 

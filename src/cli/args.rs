@@ -9,6 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::help;
+use super::place::Place;
 use crate::config::{Address, LogFormat, duration};
 use crate::credentials::RoleName;
 use crate::wiring::Format;
@@ -33,7 +34,7 @@ pub struct Global {
     /// Configuration file [default: $KEYFOB_CONFIG, else /etc/keyfob/keyfob.toml if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The agent's admin address, "off" for none (serve) [default: the configuration's, else 127.0.0.1:5398]
+    /// The agent's admin address, https://HOST:PORT with TLS, "off" for none (serve) [default: the configuration's, else 127.0.0.1:5398]
     #[arg(long, global = true, value_name = "ADDR", value_parser = admin)]
     pub admin: Option<Admin>,
     /// Colours in what people read; NO_COLOR turns them off as well
@@ -51,12 +52,14 @@ pub struct Global {
 }
 
 /// `--admin`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admin {
     /// No admin listener.
     Off,
     /// There.
     At(SocketAddr),
+    /// There, with TLS: for those who ask.
+    Https(Place),
 }
 
 /// `--color`.
@@ -269,8 +272,14 @@ fn admin(text: &str) -> Result<Admin, String> {
     if text == "off" {
         return Ok(Admin::Off);
     }
-    let want = "wanted an IP address with a port, such as 127.0.0.1:5398, or \"off\"";
-    text.parse().map(Admin::At).map_err(|_| want.to_owned())
+    let want = "wanted an IP address with a port, such as 127.0.0.1:5398, https:// before it where the agent's admin \
+                listener speaks TLS, or \"off\"";
+    let read = if text.starts_with("https://") {
+        text.parse().ok().map(Admin::Https)
+    } else {
+        text.parse().ok().map(Admin::At)
+    };
+    read.ok_or_else(|| want.to_owned())
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

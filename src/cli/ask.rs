@@ -1,53 +1,39 @@
 //! Asks the running agent: finds it, sends one request within a deadline, and says in a sentence why there is no answer.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::header::HeaderValue;
+use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use super::args::{Admin, Global};
 use super::exit::Exit;
+use super::place::{Answer, Place};
 use super::stop::Stop;
-use crate::config::Auth;
 use crate::config::env::Env;
 use crate::config::parse::load_if_allowed;
+use crate::config::{Auth, Listen};
 use crate::credentials::RoleName;
+use crate::http::{Certificates, Trust};
+use crate::server::reachable;
 use crate::server::status::{Explanation, RoleStatus, Status};
 
-/// Not the mark of the agent's own chain: that one is never answered with credentials.
-const AGENT_NAME: &str = concat!("keyfob-cli/", env!("CARGO_PKG_VERSION"));
 /// For answers from memory.
 const SOON: Duration = Duration::from_secs(3);
 /// For an answer that waits for a walk, which the agent limits to 30 s.
 const WALK: Duration = Duration::from_secs(35);
-/// Status and explanation of hundreds of roles are far smaller.
-const LARGEST: usize = 8 * 1024 * 1024;
 
 /// Where the running agent is.
 #[derive(Clone, Debug)]
 pub struct Agent {
     /// Its admin listener.
-    pub address: SocketAddr,
+    pub address: Place,
+    /// Who may answer https: whoever has the certificate of the configuration, or one that the system trusts.
+    pub trust: Trust,
     auth: Option<Auth>,
     env: Env,
-}
-
-/// What an agent answered.
-#[derive(Debug)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: StatusCode,
-    /// Whole.
-    pub body: Bytes,
 }
 
 impl Agent {
@@ -57,8 +43,20 @@ impl Agent {
     /// A configuration that cannot be used, or one whose agent has no admin listener.
     pub fn find(global: &Global, env: &Env) -> Result<Self, Stop> {
         let env = env.clone();
-        match global.admin {
-            Some(Admin::At(address)) => Ok(Self { address: reachable(address), auth: None, env }),
+        match &global.admin {
+            Some(Admin::At(address)) => Ok(Self {
+                address: Place::at(reachable(*address), false),
+                trust: Trust::default(),
+                auth: None,
+                env,
+            }),
+            Some(Admin::Https(place)) => {
+                // The address was named; of the configuration only the certificates are of use.
+                let listen =
+                    load_if_allowed(global.config.as_deref(), &env).map(|loaded| loaded.config.listen);
+                let trust = listen.map_or_else(|_| Trust::default(), |listen| trust(&listen));
+                Ok(Self { address: place.clone(), trust, auth: None, env })
+            }
             Some(Admin::Off) => {
                 Err(Stop::new(Exit::Usage, "--admin off: the agent is asked at its admin address"))
             }
@@ -69,7 +67,8 @@ impl Agent {
                     Stop::new(Exit::Unreachable, says)
                         .hint("fix: set listen.admin, or name an address with --admin")
                 })?;
-                Ok(Self { address: reachable(address), auth: Some(config.auth), env })
+                let address = Place::at(reachable(address), config.listen.admin_tls.is_some());
+                Ok(Self { address, trust: trust(&config.listen), auth: Some(config.auth), env })
             }
         }
     }
@@ -107,8 +106,7 @@ impl Agent {
         with_token: bool,
     ) -> Result<T, Stop> {
         let send = async |token: Option<HeaderValue>| {
-            let request = request(self.address, method.clone(), path, token)?;
-            exchange(self.address, request, within).await
+            self.address.ask(&self.trust, method.clone(), path, token, within).await
         };
         let mut answer = send(if with_token { Some(self.token().await?) } else { None }).await?;
         if answer.status == StatusCode::UNAUTHORIZED && !with_token {
@@ -130,9 +128,8 @@ impl Agent {
     async fn token(&self) -> Result<HeaderValue, Stop> {
         let mut tried = self.token_files();
         if tried.is_empty()
-            && self.address.ip().is_loopback()
-            && let Ok(answer) =
-                exchange(self.address, request(self.address, Method::GET, "/status", None)?, SOON).await
+            && self.address.is_loopback()
+            && let Ok(answer) = self.address.ask(&self.trust, Method::GET, "/status", None, SOON).await
             && let Ok(status) = serde_json::from_slice::<Status>(&answer.body)
         {
             tried.extend(status.admin_token_file);
@@ -157,6 +154,12 @@ impl Agent {
         let beside = || Some(auth.token_file.as_ref()?.parent()?.join("admin.token"));
         auth.admin_token_file.clone().or_else(beside).into_iter().collect()
     }
+}
+
+fn trust(listen: &Listen) -> Trust {
+    let files = [&listen.admin_tls, &listen.tls].into_iter().flatten();
+    let known = files.map(|pair| pair.cert.clone()).collect();
+    Trust::new(Certificates { known, ..Certificates::default() })
 }
 
 /// Where an agent puts its tokens when nothing is configured (contract 2).
@@ -187,68 +190,6 @@ pub fn secret_header(bytes: &[u8], path: &Path) -> Result<HeaderValue, Stop> {
     Ok(header)
 }
 
-/// A request without body.
-///
-/// # Errors
-/// A path that no request may have.
-pub fn request(
-    to: SocketAddr,
-    method: Method,
-    path: &str,
-    token: Option<HeaderValue>,
-) -> Result<Request<Empty<Bytes>>, Stop> {
-    let built = Request::builder().method(method).uri(path).header(HOST, to.to_string());
-    let mut built = built.header(ACCEPT, "application/json").header(USER_AGENT, AGENT_NAME);
-    if let Some(token) = token {
-        built = built.header(AUTHORIZATION, token);
-    }
-    built.body(Empty::new()).map_err(|error| Stop::internal("cannot build the request", error))
-}
-
-/// Sends one request over a connection of its own.
-///
-/// # Errors
-/// Nobody there, no answer in time, or something that does not speak HTTP.
-pub async fn exchange(
-    to: SocketAddr,
-    request: Request<Empty<Bytes>>,
-    within: Duration,
-) -> Result<Answer, Stop> {
-    match timeout(within, send(to, request)).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(why)) => Err(nobody(to, &why)),
-        Err(_) => Err(nobody(to, &format!("no answer within {} s", within.as_secs()))),
-    }
-}
-
-async fn send(to: SocketAddr, request: Request<Empty<Bytes>>) -> Result<Answer, String> {
-    let stream = TcpStream::connect(to).await.map_err(|error| reason(&error))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| error.to_string())?;
-    let asked = async move {
-        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-        let status = response.status();
-        let body =
-            Limited::new(response.into_body(), LARGEST).collect().await.map_err(|error| error.to_string())?;
-        Ok(Answer { status, body: body.to_bytes() })
-    };
-    // The connection ends when the sender is dropped, which is when the answer is there.
-    tokio::join!(asked, connection).0
-}
-
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-fn nobody(at: SocketAddr, why: &str) -> Stop {
-    Stop::new(Exit::Unreachable, format!("no agent answers at {at}: {why}"))
-        .hint("fix: start one with `keyfob serve`, or name its admin address with --admin ADDR")
-}
-
 /// The agent's own words for a refusal; `None` if they are not an agent's.
 #[must_use]
 pub fn refused(answer: &Answer) -> Option<Stop> {
@@ -271,28 +212,15 @@ pub fn refused(answer: &Answer) -> Option<Stop> {
     })
 }
 
-/// The credentials address that clients on this machine reach: loopback before others, IPv4 before IPv6, because
-/// some SDKs know nothing else.
+/// Where the agent serves credentials to clients on this machine.
 ///
 /// # Errors
 /// The agent names no address.
-pub fn nearest(status: &Status) -> Result<SocketAddr, Stop> {
-    let addresses = status.credentials_addresses.iter().filter_map(|text| text.parse().ok()).map(reachable);
-    let near = addresses.min_by_key(|address: &SocketAddr| (!address.ip().is_loopback(), !address.is_ipv4()));
-    near.ok_or_else(|| {
+pub fn endpoint(status: &Status) -> Result<&str, Stop> {
+    status.endpoint.as_deref().ok_or_else(|| {
         Stop::new(Exit::Unreachable, "the agent has no credentials address that SDKs can reach")
             .hint("fix: add an IP address to listen.credentials: SDKs do not speak Unix sockets")
     })
-}
-
-/// A listener on all addresses is reached on loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 /// The role that is meant: the named one, else `default`, else the only one.
@@ -315,39 +243,12 @@ pub fn meant<'s>(status: &'s Status, role: Option<&RoleName>) -> Result<&'s Role
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
-
-    fn status(addresses: &[&str]) -> Status {
-        Status {
-            version: String::new(),
-            pid: 1,
-            ready: true,
-            credentials_addresses: addresses.iter().map(ToString::to_string).collect(),
-            admin_address: None,
-            token_file: PathBuf::from("/t"),
-            admin_token_file: None,
-            roles: Vec::new(),
-            problems: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn the_nearest_address_is_the_one_every_sdk_takes() {
-        let table: [(&[&str], &str); 5] = [
-            (&["127.0.0.1:1"], "127.0.0.1:1"),
-            (&["10.0.0.1:1", "[::1]:2", "127.0.0.1:3"], "127.0.0.1:3"),
-            (&["10.0.0.1:1", "[::1]:2"], "[::1]:2"),
-            (&["0.0.0.0:1"], "127.0.0.1:1"),
-            (&["169.254.170.2:1"], "169.254.170.2:1"),
-        ];
-        for (addresses, nearest_one) in table {
-            assert_eq!(nearest(&status(addresses)).unwrap().to_string(), nearest_one, "{addresses:?}");
-        }
-        assert_eq!(nearest(&status(&[])).unwrap_err().exit, Exit::Unreachable);
-    }
 
     /// Answers one connection with these bytes and hangs up; returns what it was asked.
     async fn answering(bytes: &'static str) -> (SocketAddr, impl Future<Output = String>) {
@@ -365,7 +266,8 @@ mod tests {
 
     fn agent(address: SocketAddr) -> Agent {
         let auth = Auth { token_file: None, token_mode: 0, admin_token_file: None };
-        Agent { address, auth: Some(auth), env: Env::from([("HOME", "/nonexistent")]) }
+        let (address, trust) = (Place::at(address, false), Trust::default());
+        Agent { address, trust, auth: Some(auth), env: Env::from([("HOME", "/nonexistent")]) }
     }
 
     #[tokio::test]

@@ -97,7 +97,7 @@ fn start(url: &str, folder: &Path, alone: bool, scene: &Scene) -> Result<Agent, 
 /// Waits for the first credentials, then says how to get at them.
 async fn wire(url: &str, folder: &PrivateFolder, agent: &Agent, scene: &Scene) -> Result<Wiring, Stop> {
     let (about, roster) = (agent.about(), agent.roster());
-    let (Some(address), Some(role)) = (about.endpoint(), roster.unnamed()) else {
+    let (Some(address), Some(role)) = (about.endpoint.as_ref(), roster.unnamed()) else {
         return Err(Stop::internal("the demo's agent", "it has no address or no role"));
     };
     let now = role.handle.settled(PATIENCE).await;
@@ -106,7 +106,7 @@ async fn wire(url: &str, folder: &PrivateFolder, agent: &Agent, scene: &Scene) -
     }
     let config = folder.write("config", &private_config([("region", REGION)], None));
     let config = config.map_err(|error| Stop::internal("the private AWS config", error))?;
-    let endpoint = format!("http://{address}/v1/credentials/{}", role.role.name);
+    let endpoint = format!("{address}/v1/credentials/{}", role.role.name);
     let wiring = Wiring::new(&endpoint, &about.token_file.to_string_lossy(), Some(REGION), &scene.env);
     Ok(wiring.without_aws_files(&config.to_string_lossy()).for_demo(url, url, &scene.env))
 }

@@ -18,8 +18,8 @@ pub(super) async fn run(args: &EnvArgs, scene: &Scene) -> Result<Exit, Stop> {
     let agent = Agent::find(&scene.global, &scene.env)?;
     let status = agent.status().await?;
     let role = ask::meant(&status, args.role.as_ref())?;
-    let endpoint = format!("http://{}/v1/credentials/{}", ask::nearest(&status)?, role.name);
-    let token_file = status.token_file.to_string_lossy();
+    let endpoint = format!("{}/v1/credentials/{}", ask::endpoint(&status)?, role.name);
+    let token_file = role.token_file.as_ref().unwrap_or(&status.token_file).to_string_lossy();
     let region = match &role.region {
         Some(region) => Some(region.clone()),
         None => region(role, scene).await,

@@ -78,7 +78,7 @@ fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Age
     config.telemetry.audit = Audit::Off;
     config.refresh.process_timeout = subject.process_timeout().unwrap_or(FOR_EVER);
     for role in &mut config.roles {
-        role.tokens.clear();
+        (role.tokens, role.allow) = (Vec::new(), None);
     }
     let same = config.clone();
     telemetry::logs::install(&config.telemetry, &scene.env, &scene.clock, scene.terminal.err.is_on());
@@ -113,9 +113,9 @@ async fn prepare(
     };
     let session = subject.session(&scene.env).await;
     let region = subject.region(session.as_ref(), &scene.env, &scene.clock, source_of(subject, source)).await;
-    let address = agent.about().endpoint();
+    let address = agent.about().endpoint.clone();
     let address = address.ok_or_else(|| Stop::internal("the agent has no address", name))?;
-    let endpoint = format!("http://{address}/v1/credentials/{name}");
+    let endpoint = format!("{address}/v1/credentials/{name}");
     let token_file = agent.about().token_file.to_string_lossy().into_owned();
     let wiring = Wiring::new(&endpoint, &token_file, region.as_deref(), &scene.env);
     if args.keep_aws_files {

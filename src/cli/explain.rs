@@ -82,7 +82,7 @@ async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
 
 async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
     let subject = Subject::find(&scene.global, &args.whose, &scene.env)?;
-    let walk = subject.walk(&scene.env, &scene.clock).await;
+    let walk = subject.look(&scene.env, &scene.clock).await;
     let judged = subject.judged(&walk, scene.clock.now());
     let failure = judged.as_ref().err().map(FailureStatus::from);
     let bare = judged.is_ok_and(|credentials| credentials.is_long_term());

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::args::{Get, GetOutput};
 use super::ask::{self, Agent};
 use super::exit::Exit;
+use super::place::Place;
 use super::stop::Stop;
 use super::walk::Subject;
 use super::{Scene, moment};
@@ -74,16 +75,18 @@ async fn of_agent(args: &Get, scene: &Scene) -> Result<Found, Stop> {
     if let (false, Some(failure)) = (role.usable, &role.last_failure) {
         return Err(Stop::from(failure.clone()).hint(format!("more: keyfob explain {}", role.name)));
     }
-    let address = ask::nearest(&status)?;
-    let bytes = crate::file::read(&status.token_file).1.map_err(|error| {
-        let says = format!("the agent's token file {}: {error}", status.token_file.display());
+    let garbled = |what: &dyn std::fmt::Display| Stop::new(Exit::Refused, format!("the agent {what}"));
+    let endpoint = ask::endpoint(&status)?;
+    let place: Place = endpoint.parse().map_err(|()| garbled(&format!("names {endpoint} as its address")))?;
+    let token_file = role.token_file.as_ref().unwrap_or(&status.token_file);
+    let bytes = crate::file::read(token_file).1.map_err(|error| {
+        let says = format!("the agent's token file {}: {error}", token_file.display());
         Stop::new(Exit::Refused, says).hint("fix: run this as a user who may read it")
     })?;
-    let token = ask::secret_header(&bytes, &status.token_file)?;
+    let token = ask::secret_header(&bytes, token_file)?;
     let path = format!("/v1/credentials/{}", role.name);
-    let request = ask::request(address, Method::GET, &path, Some(token))?;
-    let answer = ask::exchange(address, request, Duration::from_secs(3)).await?;
-    let garbled = || Stop::new(Exit::Refused, format!("the agent at {address} answered {}", answer.status));
+    let answer = place.ask(&agent.trust, Method::GET, &path, Some(token), Duration::from_secs(3)).await?;
+    let garbled = || garbled(&format!("at {place} answered {}", answer.status));
     if !answer.status.is_success() {
         return Err(ask::refused(&answer).unwrap_or_else(garbled));
     }

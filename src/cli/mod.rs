@@ -13,6 +13,7 @@ pub mod folder;
 mod get;
 mod help;
 mod moment;
+pub mod place;
 mod refresh;
 mod serve;
 mod shadows;
@@ -64,9 +65,11 @@ impl Scene {
     /// What the flags of all commands say about the configuration.
     #[must_use]
     pub fn overrides(&self) -> Overrides {
-        let admin = self.global.admin.map(|admin| match admin {
-            Admin::Off => None,
-            Admin::At(address) => Some(address),
+        let admin = self.global.admin.as_ref().and_then(|admin| match admin {
+            Admin::Off => Some(None),
+            Admin::At(address) => Some(Some(*address)),
+            // Where to ask, not where to listen.
+            Admin::Https(_) => None,
         });
         Overrides { admin, log_format: self.global.log_format, ..Overrides::default() }
     }
@@ -166,7 +169,8 @@ pub fn start_failed(error: StartError) -> Stop {
                 if taken { "end that process, or choose another address" } else { "choose another address" };
             Stop::new(Exit::Usage, error.to_string()).hint(format!("fix: {fix}"))
         }
-        StartError::Tokens(problems) => problems.into(),
+        StartError::Files(problems) => problems.into(),
+        StartError::Chance(error) => Stop::internal("the system gives no randomness", error),
         StartError::Loop(failure) => Stop::from(&failure),
     }
 }

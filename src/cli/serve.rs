@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 
-use super::args::Serve;
+use super::args::{Admin, Serve};
 use super::exit::Exit;
 use super::signals::Signals;
 use super::stop::Stop;
@@ -45,6 +45,12 @@ async fn serve(
     mut signals: Signals,
     supervisor: Option<Arc<Supervisor>>,
 ) -> Result<Exit, Stop> {
+    if let Some(Admin::Https(place)) = &scene.global.admin {
+        let says = format!("--admin {place} says where to ask an agent, not where one listens");
+        return Err(
+            Stop::new(Exit::Usage, says).hint("fix: an IP address with a port; TLS is listen.admin_tls")
+        );
+    }
     let passed = Passed::take(&scene.env);
     let passed = passed
         .map_err(|error| Stop::new(Exit::Usage, format!("cannot take what systemd passed: {error}")))?;
@@ -130,8 +136,8 @@ async fn hint(agent: &Agent, scene: &Scene) {
     let about = agent.about();
     let roster = agent.roster();
     let role = roster.unnamed().or_else(|| roster.iter().next());
-    let (Some(address), Some(role)) = (about.endpoint(), role) else { return };
-    let endpoint = format!("http://{address}/v1/credentials/{}", role.role.name);
+    let (Some(address), Some(role)) = (about.endpoint.as_ref(), role) else { return };
+    let endpoint = format!("{address}/v1/credentials/{}", role.role.name);
     let subject = Subject { role: role.role.clone(), named: true, config: Config::default() };
     let region = subject.configured_region(subject.session(&scene.env).await.as_ref());
     let token_file = about.token_file.to_string_lossy();

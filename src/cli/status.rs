@@ -142,6 +142,7 @@ mod tests {
             last_failure: None,
             warning: None,
             region: None,
+            token_file: None,
         }
     }
 
@@ -162,6 +163,7 @@ mod tests {
             ready: false,
             credentials_addresses: vec!["127.0.0.1:5397".to_owned()],
             admin_address: None,
+            endpoint: None,
             token_file: "/run/keyfob/token".into(),
             admin_token_file: None,
             roles: vec![role("app", State::Ok), failing],

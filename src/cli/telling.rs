@@ -49,6 +49,13 @@ impl Telling<'_> {
             let title = self.paint.paint(Tone::Strong, "Most likely cause");
             self.cause(&mut text, &title, failure);
         }
+        for other in self.also() {
+            let title = self.paint.paint(Tone::Warn, "Also worth a look");
+            let _infallible = writeln!(text, "\n{title}  {}  {}", other.code, hanging(&other.message, 2));
+            if let Some(fix) = other.fix.first() {
+                let _infallible = writeln!(text, "  fix   {}", hanging(fix, 8));
+            }
+        }
         if let Some(warning) = self.warning {
             let title = self.paint.paint(Tone::Warn, "Also know");
             self.cause(&mut text, &title, warning);
@@ -169,6 +176,12 @@ impl Telling<'_> {
             let word = if index == 0 { "fix" } else { "or" };
             let _infallible = writeln!(text, "  {word:<5} {}", hanging(fix, 8));
         }
+    }
+
+    /// What else may be the reason; not while credentials are held, when only the last refresh has failed.
+    fn also(&self) -> &[FailureStatus] {
+        let walk = self.explanation.walk.as_ref();
+        walk.filter(|_| self.failure.is_some()).map_or(&[], |walk| walk.also.as_slice())
     }
 
     fn more(&self) -> String {

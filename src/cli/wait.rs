@@ -94,6 +94,7 @@ mod tests {
             last_failure: failure.as_ref().map(Into::into),
             warning: None,
             region: None,
+            token_file: None,
         }
     }
 
@@ -104,6 +105,7 @@ mod tests {
             ready: true,
             credentials_addresses: Vec::new(),
             admin_address: None,
+            endpoint: None,
             token_file: "/t".into(),
             admin_token_file: None,
             roles,

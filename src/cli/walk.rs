@@ -18,6 +18,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::keeper::Policy;
 use crate::keeper::judge::judge;
 use crate::report::{Notes, Resolution, Trigger, Verdict};
+use crate::source::Surroundings;
 use crate::source::imds::Imds;
 use crate::source::session::Session;
 
@@ -64,7 +65,17 @@ impl Subject {
 
     /// Walks the chain once.
     pub async fn walk(&self, env: &Env, clock: &Clock) -> Resolution {
-        let around = Arc::new(surroundings(&self.config, &self.env(env), clock, self.process_timeout()));
+        self.go(env, clock, true).await
+    }
+
+    /// The same without writing anything: sign-ins that are due stay so.
+    pub async fn look(&self, env: &Env, clock: &Clock) -> Resolution {
+        self.go(env, clock, false).await
+    }
+
+    async fn go(&self, env: &Env, clock: &Clock, renews: bool) -> Resolution {
+        let around = surroundings(&self.config, &self.env(env), clock, self.process_timeout());
+        let around = Arc::new(Surroundings { renews, ..around });
         chain(&self.role, env, around, !self.named).resolve(Trigger::Operator).await
     }
 
@@ -93,7 +104,7 @@ impl Subject {
     /// The region as the role or its profile has it.
     #[must_use]
     pub fn configured_region(&self, session: Option<&Session>) -> Option<String> {
-        let own = self.role.assume.as_ref().and_then(|assume| assume.region.clone());
+        let own = self.role.region().map(str::to_owned);
         own.or_else(|| session?.region().map(str::to_owned))
     }
 

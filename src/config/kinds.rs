@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::{Address, Audit, Detail, LogFormat, LogLevel, StaticKeys, duration};
+use super::session_name::of_sts;
+use super::{Address, Audit, Detail, LogFormat, LogLevel, SessionName, StaticKeys, duration};
 use crate::credentials::{AccountId, RoleName, SourceKind};
 
 type Read<T> = Result<T, String>;
@@ -58,6 +59,14 @@ pub(super) fn ttl(value: &DeValue<'_>) -> Read<u32> {
     let number = value.as_integer().filter(|number| number.radix() == 10);
     let read = number.and_then(|number| number.as_str().parse().ok());
     read.filter(|ttl| (1..=255).contains(ttl)).ok_or_else(|| "a whole number from 1 to 255".to_owned())
+}
+
+/// The number of a user.
+pub(super) fn uid(value: &DeValue<'_>) -> Read<u32> {
+    let number = value.as_integer().filter(|number| number.radix() == 10);
+    let read = number.and_then(|number| number.as_str().replace('_', "").parse().ok());
+    // The greatest number says "no user" in system calls.
+    read.filter(|uid| *uid != u32::MAX).ok_or_else(|| "a user's number, such as 1000".to_owned())
 }
 
 /// A literal address with its port, or a Unix socket.
@@ -152,8 +161,8 @@ pub(super) fn static_keys(value: &DeValue<'_>) -> Read<StaticKeys> {
     Ok(match value.as_str() {
         Some("as-is") => StaticKeys::AsIs,
         Some("refuse") => StaticKeys::Refuse,
-        Some("mint") => return Err("\"as-is\" or \"refuse\": \"mint\" is not built yet".to_owned()),
-        _ => return Err("\"as-is\" or \"refuse\"".to_owned()),
+        Some("mint") => StaticKeys::Mint,
+        _ => return Err("\"as-is\", \"mint\" or \"refuse\"".to_owned()),
     })
 }
 
@@ -176,9 +185,20 @@ pub(super) fn sources(value: &DeValue<'_>) -> Read<Vec<SourceKind>> {
     })
 }
 
-/// Sources that have keys of their own in a role and are never listed.
+/// The same, or one that a role has of its own: those are never chosen, but may be expected.
+pub(super) fn expected_sources(value: &DeValue<'_>) -> Read<Vec<SourceKind>> {
+    let own = value.as_str().and_then(SourceKind::parse).filter(|kind| ours(*kind));
+    own.map_or_else(|| sources(value), |kind| Ok(vec![kind]))
+}
+
+/// Sources that have keys of their own in a role.
 fn ours(kind: SourceKind) -> bool {
     matches!(kind, SourceKind::RoleProcess | SourceKind::RoleWebIdentity | SourceKind::RolesAnywhere)
+}
+
+/// A word of a command line.
+pub(super) fn word(value: &DeValue<'_>) -> Read<String> {
+    words(value, |text| !text.contains('\0'), "a text in quotes").map(str::to_owned)
 }
 
 /// An account number.
@@ -218,17 +238,50 @@ pub(super) fn external_id(value: &DeValue<'_>) -> Read<String> {
     words(value, fits, "2 to 1224 letters, digits or any of _+=,.@:/-").map(str::to_owned)
 }
 
-/// STS's rule for a session name.
-pub(super) fn session_name(value: &DeValue<'_>) -> Read<String> {
-    if value.as_str().is_some_and(|text| text.contains(['{', '}'])) {
-        return Err("a plain name: templates such as {host} are not built yet".to_owned());
-    }
+/// STS's rule for a session name, and our placeholders.
+pub(super) fn session_name(value: &DeValue<'_>) -> Read<SessionName> {
+    let read = value.as_str().and_then(SessionName::parse);
+    read.ok_or_else(|| {
+        "2 to 64 letters, digits or any of _+=,.@-, with {host}, {namespace}, {serviceaccount}, {pod} or {role} in it"
+            .to_owned()
+    })
+}
+
+/// STS's rule for a source identity.
+pub(super) fn source_identity(value: &DeValue<'_>) -> Read<String> {
     let fits = |text: &&str| (2..=64).contains(&text.len()) && text.chars().all(of_sts);
     words(value, fits, "2 to 64 letters, digits or any of _+=,.@-").map(str::to_owned)
 }
 
-fn of_sts(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)
+/// STS's rule for the text of a session policy, and that it is a policy at all.
+pub(super) fn policy(value: &DeValue<'_>) -> Read<String> {
+    let plain = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}');
+    let fits = |text: &&str| text.len() <= 2048 && text.chars().all(plain);
+    let text = words(value, fits, "the JSON of a session policy, at most 2048 characters of Latin-1")?;
+    let read: serde_json::Value = serde_json::from_str(text)
+        .map_err(|error| format!("the JSON of a session policy, and JSON's reader says: {error}"))?;
+    let policy = read.get("Statement").is_some();
+    policy
+        .then(|| text.to_owned())
+        .ok_or_else(|| "the JSON of a session policy: an object with Statement".to_owned())
+}
+
+/// STS's rule for a session's tag.
+pub(super) fn tag(key: &str, value: &DeValue<'_>) -> Read<String> {
+    let plain = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
+    if key.is_empty() || key.chars().count() > 128 || !key.chars().all(plain) || starts_with_aws(key) {
+        return Err(
+            "a tag's key: 1 to 128 letters, digits, spaces or any of _.:/=+-@, not beginning with aws:"
+                .to_owned(),
+        );
+    }
+    let fits = |text: &&str| text.chars().count() <= 256 && text.chars().all(plain) && !starts_with_aws(text);
+    words(value, fits, "up to 256 letters, digits, spaces or any of _.:/=+-@, not beginning with aws:")
+        .map(str::to_owned)
+}
+
+fn starts_with_aws(text: &str) -> bool {
+    text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
 }
 
 /// The name of a region.

@@ -7,23 +7,27 @@ pub mod duration;
 pub mod env;
 mod findings;
 mod kinds;
+mod listen;
 mod near;
 pub mod overrides;
 pub mod parse;
 pub mod print;
 mod raw;
+mod role;
 mod roles;
+mod session_name;
 mod shown;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Address;
+pub use listen::{KeyPair, Listen};
+pub use role::{Argv, Assume, Expect, Mint, Own, Role, StaticKeys, Token, Vars, WebIdentity};
+pub use session_name::{Fact, SessionName};
 
-use crate::credentials::{AccountId, RoleName, SourceKind};
+use crate::credentials::RoleName;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,21 +44,6 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// At least one; names are unique.
     pub roles: Vec<Role>,
-}
-
-/// `[listen]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// Credentials addresses.
-    pub credentials: Vec<Address>,
-    /// Admin address; `None` is off.
-    pub admin: Option<SocketAddr>,
-    /// Whether a credentials address may be other than loopback.
-    pub expose: bool,
-    /// More names accepted in `Host`, lower case.
-    pub hosts: Vec<String>,
-    /// IP TTL of answers on listeners that are not loopback.
-    pub ttl: u32,
 }
 
 /// `[auth]`.
@@ -167,76 +156,6 @@ pub enum LogFormat {
     Journald,
 }
 
-/// One `[[role]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Role {
-    /// Unique.
-    pub name: RoleName,
-    /// An explicit profile, as one chosen in code.
-    pub profile: Option<String>,
-    /// The sources that may be asked; `None` is all. The order is always botocore's.
-    pub sources: Option<Vec<SourceKind>>,
-    /// A role assumed with what the sources found.
-    pub assume: Option<Assume>,
-    /// Whether readiness counts it.
-    pub required: bool,
-    /// What to do with long-term keys.
-    pub static_keys: StaticKeys,
-    /// What the credentials must be.
-    pub expect: Expect,
-    /// Whether another identity may be adopted once nothing usable is held.
-    pub allow_drift: bool,
-    /// Whether metadata credentials are served past their expiry while the service is down.
-    pub imds_extend: bool,
-    /// The only tokens that open this role; empty is the main one.
-    pub tokens: Vec<PathBuf>,
-    /// Replaces all `AWS_*` and `BOTO_CONFIG` of the chain's environment.
-    pub env: Option<Vars>,
-}
-
-/// Variables of a role's own. Their values can be secrets: `Debug` shows names only.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Vars(pub BTreeMap<String, String>);
-
-impl fmt::Debug for Vars {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-/// `role_arn` and what goes with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assume {
-    /// The role to assume.
-    pub role_arn: String,
-    /// Shared with the role's owner; not printed all the same.
-    pub external_id: Option<String>,
-    /// The same across refreshes; `None` is `keyfob-NAME`.
-    pub session_name: Option<String>,
-    /// 15 minutes to 12 hours.
-    pub duration: Option<Duration>,
-    /// Whose STS is asked.
-    pub region: Option<String>,
-}
-
-/// `static_keys`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StaticKeys {
-    /// Serve them, and say what that means.
-    AsIs,
-    /// Never serve them.
-    Refuse,
-}
-
-/// `expect`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Expect {
-    /// The only account.
-    pub account: Option<AccountId>,
-    /// The only sources.
-    pub sources: Option<Vec<SourceKind>>,
-}
-
 /// Something wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -268,18 +187,6 @@ impl Default for Config {
     }
 }
 
-impl Default for Listen {
-    fn default() -> Self {
-        Self {
-            credentials: vec![SocketAddr::from(([127, 0, 0, 1], 5397)).into()],
-            admin: Some(SocketAddr::from(([127, 0, 0, 1], 5398))),
-            expose: false,
-            hosts: Vec::new(),
-            ttl: 1,
-        }
-    }
-}
-
 impl Default for Refresh {
     fn default() -> Self {
         Self {
@@ -289,26 +196,6 @@ impl Default for Refresh {
             retry_max: Duration::from_mins(1),
             attempt_timeout: Duration::from_secs(10),
             process_timeout: Duration::from_mins(1),
-        }
-    }
-}
-
-impl Role {
-    /// A role with nothing said but its name.
-    #[must_use]
-    pub fn named(name: RoleName) -> Self {
-        Self {
-            name,
-            profile: None,
-            sources: None,
-            assume: None,
-            required: true,
-            static_keys: StaticKeys::AsIs,
-            expect: Expect::default(),
-            allow_drift: false,
-            imds_extend: true,
-            tokens: Vec::new(),
-            env: None,
         }
     }
 }

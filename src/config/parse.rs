@@ -12,7 +12,7 @@ use super::env::Env;
 use super::findings::{Findings, Lines};
 use super::raw::{Item, Section};
 use super::roles::roles;
-use super::{Address, Auth, Config, Listen, Problem, Refresh, Startup, Telemetry, kinds};
+use super::{Address, Auth, Config, KeyPair, Listen, Problem, Refresh, Startup, Telemetry, kinds};
 
 /// The file that is read when none is named.
 pub const DEFAULT_PATH: &str = "/etc/keyfob/keyfob.toml";
@@ -116,17 +116,28 @@ fn listen(mut at: Section<'_, '_>) -> Listen {
     }
     let hosts = at.list("hosts", "host names", kinds::host).unwrap_or_default();
     let ttl = at.read("ttl", kinds::ttl).unwrap_or(default.ttl);
-    let off = |value: &toml::de::DeValue<'_>| match value.as_bool() {
-        Some(false) => Ok(()),
-        _ => Err("false: answering the metadata service's paths is not built yet"),
-    };
-    let _refused = at.read("imds", off);
-    at.later("tls", "TLS on the credentials listener");
-    at.later("admin_tls", "TLS on the admin listener");
+    let imds = at.read("imds", kinds::flag).unwrap_or(default.imds);
+    let tls = key_pair(at.section("tls"));
+    let admin_tls = key_pair(at.section("admin_tls"));
     at.close();
     let credentials =
         addresses.map_or(default.credentials, |all| all.into_iter().map(|one| one.value).collect());
-    Listen { credentials, admin, expose, hosts: hosts.into_iter().map(|one| one.value).collect(), ttl }
+    let hosts = hosts.into_iter().map(|one| one.value).collect();
+    Listen { credentials, admin, expose, hosts, ttl, imds, tls, admin_tls }
+}
+
+/// Both or none: one without the other is told.
+fn key_pair(mut at: Section<'_, '_>) -> Option<KeyPair> {
+    let (cert, key) = (at.read("cert", kinds::path), at.read("key", kinds::path));
+    if at.present() && !at.torn() {
+        for part in ["cert", "key"] {
+            if !at.has(part) {
+                at.problem(part, "not there", "both files: { cert = \"/…\", key = \"/…\" }");
+            }
+        }
+    }
+    at.close();
+    Some(KeyPair { cert: cert?, key: key? })
 }
 
 fn judge_addresses(

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::overrides::Overrides;
 use super::parse::Loaded;
-use super::{Audit, Config, Detail, LogFormat, LogLevel, Role, StaticKeys, duration};
+use super::{
+    Assume, Audit, Config, Detail, KeyPair, LogFormat, LogLevel, Own, Role, SessionName, StaticKeys, Token,
+    WebIdentity, duration,
+};
 use crate::credentials::SourceKind;
 
 /// The column at which origins begin, where the value leaves room.
@@ -82,6 +85,19 @@ impl Page<'_> {
         self.put("expose", word(listen.expose));
         self.put("hosts", &list(listen.hosts.iter().cloned()));
         self.put("ttl", &listen.ttl.to_string());
+        self.put("imds", word(listen.imds));
+        self.key_pair("tls", listen.tls.as_ref());
+        self.key_pair("admin_tls", listen.admin_tls.as_ref());
+    }
+
+    fn key_pair(&mut self, key: &str, files: Option<&KeyPair>) {
+        match files {
+            Some(KeyPair { cert, key: private }) => {
+                let [cert, private] = [cert, private].map(|path| quoted(&path.to_string_lossy()));
+                self.put(key, &format!("{{ cert = {cert}, key = {private} }}"));
+            }
+            None => self.unset(key, "no TLS"),
+        }
     }
 
     fn auth(&mut self, config: &Config) {
@@ -112,6 +128,35 @@ impl Page<'_> {
     fn role(&mut self, index: usize, role: &Role) {
         self.head(&format!("role[{index}]"), "[[role]]");
         self.put("name", &quoted(role.name.as_str()));
+        match &role.own {
+            Some(Own::Process(argv)) => self.unset("process", &argv.to_string()),
+            Some(Own::WebIdentity(identity)) => self.web_identity(role, identity),
+            None => self.chain(role),
+        }
+        if let Some(assume) = &role.assume {
+            self.assume(role, assume);
+        }
+        self.put("required", word(role.required));
+        self.put("static_keys", keys(role.static_keys));
+        if let Some(mint) = &role.mint {
+            self.put("duration", &length(mint.duration.unwrap_or(Duration::from_hours(12))));
+            mint.region.iter().for_each(|region| self.put("region", &quoted(region)));
+        }
+        self.put("allow_drift", word(role.allow_drift));
+        self.put("imds_extend", word(role.imds_extend));
+        self.put("tokens", &list(role.tokens.iter().map(|path| path.to_string_lossy().into_owned())));
+        match &role.allow {
+            Some(users) => {
+                let users: Vec<String> = users.iter().map(u32::to_string).collect();
+                self.put("allow", &format!("{{ uids = [{}] }}", users.join(", ")));
+            }
+            None => self.unset("allow", "every user"),
+        }
+        self.expect(role);
+        self.variables(role);
+    }
+
+    fn chain(&mut self, role: &Role) {
         match &role.profile {
             Some(profile) => self.put("profile", &quoted(profile)),
             None => self.unset("profile", "as the environment says"),
@@ -120,26 +165,53 @@ impl Page<'_> {
             Some(kinds) => self.put("sources", &sources(kinds)),
             None => self.unset("sources", "all"),
         }
-        if let Some(assume) = &role.assume {
-            self.put("role_arn", &quoted(&assume.role_arn));
-            if assume.external_id.is_some() {
-                self.unset("external_id", "set, not shown");
+    }
+
+    fn web_identity(&mut self, role: &Role, identity: &WebIdentity) {
+        let (name, duration) = (session_name(role, identity.session_name.as_ref()), identity.duration);
+        let mut said = vec![
+            format!("role_arn = {}", quoted(&identity.role_arn)),
+            format!("session_name = {name}"),
+            format!("duration = {}", length(duration.unwrap_or(Duration::from_hours(1)))),
+        ];
+        said.extend(identity.region.as_ref().map(|region| format!("region = {}", quoted(region))));
+        said.extend(identity.policy.as_ref().map(|policy| format!("policy = {}", quoted(policy))));
+        match &identity.token {
+            Token::File(path) => {
+                said.push(format!("token_file = {}", quoted(&path.to_string_lossy())));
+                self.put("web_identity", &format!("{{ {} }}", said.join(", ")));
             }
-            let name = assume.session_name.clone().unwrap_or_else(|| format!("keyfob-{}", role.name));
-            self.put("session_name", &quoted(&name));
-            self.put("duration", &length(assume.duration.unwrap_or(Duration::from_hours(1))));
-            match &assume.region {
-                Some(region) => self.put("region", &quoted(region)),
-                None => self.unset("region", "as the profile or the environment says"),
+            Token::Process(argv) => {
+                said.push(format!("token_process: {argv}"));
+                self.unset("web_identity", &said.join(", "));
             }
         }
-        self.put("required", word(role.required));
-        self.put("static_keys", keys(role.static_keys));
-        self.put("allow_drift", word(role.allow_drift));
-        self.put("imds_extend", word(role.imds_extend));
-        self.put("tokens", &list(role.tokens.iter().map(|path| path.to_string_lossy().into_owned())));
-        self.expect(role);
-        self.variables(role);
+    }
+
+    fn assume(&mut self, role: &Role, assume: &Assume) {
+        self.put("role_arn", &quoted(&assume.role_arn));
+        if assume.external_id.is_some() {
+            self.unset("external_id", "set, not shown");
+        }
+        self.put("session_name", &session_name(role, assume.session_name.as_ref()));
+        self.put("duration", &length(assume.duration.unwrap_or(Duration::from_hours(1))));
+        match &assume.region {
+            Some(region) => self.put("region", &quoted(region)),
+            None => self.unset("region", "as the profile or the environment says"),
+        }
+        if let Some(policy) = &assume.policy {
+            self.put("policy", &quoted(policy));
+        }
+        if !assume.tags.is_empty() {
+            let tags = assume.tags.iter().map(|(key, value)| format!("{} = {}", quoted(key), quoted(value)));
+            self.put("tags", &format!("{{ {} }}", tags.collect::<Vec<_>>().join(", ")));
+        }
+        if !assume.transitive_tags.is_empty() {
+            self.put("transitive_tags", &list(assume.transitive_tags.iter().cloned()));
+        }
+        if let Some(identity) = &assume.source_identity {
+            self.put("source_identity", &quoted(identity));
+        }
     }
 
     fn expect(&mut self, role: &Role) {
@@ -163,6 +235,10 @@ impl Page<'_> {
             None => self.unset("env", "the process's own"),
         }
     }
+}
+
+fn session_name(role: &Role, given: Option<&SessionName>) -> String {
+    quoted(&given.map_or_else(|| format!("keyfob-{}", role.name), ToString::to_string))
 }
 
 fn sources(kinds: &[SourceKind]) -> String {
@@ -235,6 +311,7 @@ fn format(format: LogFormat) -> &'static str {
 fn keys(keys: StaticKeys) -> &'static str {
     match keys {
         StaticKeys::AsIs => "\"as-is\"",
+        StaticKeys::Mint => "\"mint\"",
         StaticKeys::Refuse => "\"refuse\"",
     }
 }
@@ -258,11 +335,17 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_the_same_configuration() {
-        let text = "[listen]\ncredentials = [\"[::1]:1\", \"unix:/run/k.sock\"]\nhosts = [\"a\"]\n[auth]\ntoken_file = \"/t \\\"x\\\"\"\n\
+        let text = "[listen]\ncredentials = [\"[::1]:1\", \"unix:/run/k.sock\"]\nhosts = [\"a\"]\nimds = true\ntls = { cert = \"/c\", key = \"/k\" }\n[auth]\ntoken_file = \"/t \\\"x\\\"\"\n\
                     [startup]\ndeadline = \"90s\"\n[refresh]\njitter = 0\n[[role]]\nname = \"a\"\nprofile = \"p\"\n\
                     sources = [\"env\", \"imds\"]\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\nregion = \"r1\"\n\
                     session_name = \"keyfob-a\"\nduration = \"1h\"\nexpect = { account = \"111122223333\" }\n\
-                    [[role]]\nname = \"b\"\nrequired = false\ntokens = [\"/x\"]\nstatic_keys = \"refuse\"\n";
+                    [[role]]\nname = \"b\"\nrequired = false\ntokens = [\"/x\"]\nallow = { uids = [0, 7] }\nstatic_keys = \"refuse\"\n\
+                    [[role]]\nname = \"c\"\nweb_identity = { role_arn = \"arn:aws:iam::111122223333:role/app\", \
+                    token_file = \"/t\", session_name = \"keyfob-{pod}\", duration = \"2h\", region = \"r1\" }\n\
+                    [[role]]\nname = \"d\"\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\nduration = \"1h\"\n\
+                    session_name = \"{role}\"\npolicy = '{\"Statement\": []}'\ntags = { \"a b\" = \"c\", d = \"\" }\n\
+                    transitive_tags = [\"d\"]\nsource_identity = \"me\"\n\
+                    [[role]]\nname = \"e\"\nstatic_keys = \"mint\"\nduration = \"12h\"\nregion = \"r1\"\n";
         let (config, page) = printed(text, &Overrides::default());
         assert_eq!(parse::parse(&page, Path::new("k.toml")).unwrap(), config, "{page}");
         let (config, page) = printed("", &Overrides::default());
@@ -286,12 +369,17 @@ mod tests {
     #[test]
     fn what_may_be_secret_is_masked() {
         let text = "[[role]]\nname = \"a\"\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\nexternal_id = \"hush-id\"\n\
-                    env = { AWS_SECRET_ACCESS_KEY = \"hush-key\" }\n";
+                    env = { AWS_SECRET_ACCESS_KEY = \"hush-key\" }\n\
+                    [[role]]\nname = \"b\"\nprocess = [\"helper\", \"hush-argument\"]\n\
+                    [[role]]\nname = \"c\"\n[role.web_identity]\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\n\
+                    token_process = [\"issuer\", \"hush\", \"hush\"]\n";
         let (_, page) = printed(text, &Overrides::default());
         assert!(!page.contains("hush"), "{page}");
         assert!(
             page.contains("# external_id: set, not shown") && page.contains("AWS_SECRET_ACCESS_KEY"),
             "{page}"
         );
+        assert!(page.contains("# process: helper and an argument (not shown)"), "{page}");
+        assert!(page.contains("token_process: issuer and 2 arguments (not shown)"), "{page}");
     }
 }

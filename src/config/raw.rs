@@ -76,10 +76,30 @@ impl<'d, 't> Section<'d, 't> {
         elements: &str,
         kind: impl Fn(&DeValue<'_>) -> Result<T, W>,
     ) -> Option<Vec<Item<T>>> {
+        self.list_as(key, elements, shown, kind)
+    }
+
+    /// The same for a list whose elements must not be shown.
+    pub(super) fn list_hidden<T, W: Into<String>>(
+        &mut self,
+        key: &'static str,
+        elements: &str,
+        kind: impl Fn(&DeValue<'_>) -> Result<T, W>,
+    ) -> Option<Vec<Item<T>>> {
+        self.list_as(key, elements, hidden, kind)
+    }
+
+    fn list_as<T, W: Into<String>>(
+        &mut self,
+        key: &'static str,
+        elements: &str,
+        show: fn(&DeValue<'_>) -> String,
+        kind: impl Fn(&DeValue<'_>) -> Result<T, W>,
+    ) -> Option<Vec<Item<T>>> {
         let (line, value) = self.find(key)?;
         let place = self.place(key);
         let DeValue::Array(array) = value else {
-            self.findings.add(line, &place, shown(value), format!("a list of {elements}"));
+            self.findings.add(line, &place, show(value), format!("a list of {elements}"));
             return None;
         };
         let mut items = Vec::new();
@@ -87,7 +107,7 @@ impl<'d, 't> Section<'d, 't> {
             let (key, line) = (format!("{place}[{index}]"), self.findings.line(element.span().start));
             match kind(element.get_ref()) {
                 Ok(value) => items.push(Item { value, key, line }),
-                Err(want) => self.findings.add(line, &key, shown(element.get_ref()), want.into()),
+                Err(want) => self.findings.add(line, &key, show(element.get_ref()), want.into()),
             }
         }
         Some(items)

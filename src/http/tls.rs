@@ -7,6 +7,7 @@ use std::{error, fmt};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
@@ -28,21 +29,30 @@ pub struct Certificates {
     pub authority: Option<PathBuf>,
     /// Our own certificate and its key, for servers that ask for one.
     pub own: Option<(PathBuf, PathBuf)>,
+    /// Servers that are trusted for showing exactly the first certificate of one of these files, whatever it says; files
+    /// that cannot be read are passed over.
+    pub known: Box<[PathBuf]>,
 }
 
 /// The certificates that are trusted. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trust {
+pub struct Trust {
     named: Arc<Certificates>,
     loaded: Arc<OnceCell<Arc<ClientConfig>>>,
 }
 
 impl Trust {
-    pub(super) fn new(named: Certificates) -> Self {
+    /// In these; they are read when they are needed.
+    #[must_use]
+    pub fn new(named: Certificates) -> Self {
         Self { named: Arc::new(named), loaded: Arc::default() }
     }
 
-    pub(super) async fn handshake(
+    /// Speaks TLS over a connection to that host, within that time.
+    ///
+    /// # Errors
+    /// Whoever is there is not trusted, or did not come to an end with it.
+    pub async fn handshake(
         &self,
         host: &str,
         stream: TcpStream,
@@ -68,7 +78,8 @@ async fn load(named: Arc<Certificates>) -> Result<Arc<ClientConfig>, Broken> {
             None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
             Some(path) => roots.add_parsable_certificates(chain(path)?),
         };
-        config(roots, named.own.as_ref())
+        let known = named.known.iter().filter_map(|path| chain(path).ok()?.into_iter().next()).collect();
+        config(roots, known, named.own.as_ref())
     });
     match loading.await {
         Ok(config) => config.map(Arc::new),
@@ -85,20 +96,27 @@ fn unusable_file(path: &Path, error: &dyn error::Error) -> Broken {
     Broken::new(Step::Certificate, format!("{} cannot be used: {error}", path.display()))
 }
 
-fn config(roots: RootCertStore, own: Option<&(PathBuf, PathBuf)>) -> Result<ClientConfig, Broken> {
-    if roots.is_empty() {
+fn config(
+    roots: RootCertStore,
+    known: Vec<CertificateDer<'static>>,
+    own: Option<&(PathBuf, PathBuf)>,
+) -> Result<ClientConfig, Broken> {
+    if roots.is_empty() && known.is_empty() {
         return Err(Broken::new(Step::Certificate, "there are no trusted certificates at all"));
     }
     let unusable = |error: &dyn error::Error| Broken::new(Step::Handshake, error.to_string());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| unusable(&error))?;
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable(&error))?;
-    // "Dangerous" is any verifier but rustls's own; this one asks rustls's own and only adds to its refusals.
-    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(NamingIssuer(verifier)));
+    let mut verifier =
+        Verifier { authorities: None, known, algorithms: provider.signature_verification_algorithms };
+    if !roots.is_empty() {
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        verifier.authorities = Some(authorities.build().map_err(|error| unusable(&error))?);
+    }
+    // "Dangerous" is any verifier but rustls's own; this one asks rustls's own about all that it does not know itself.
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     let Some((certificate, key)) = own else { return Ok(builder.with_no_client_auth()) };
     let pem = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable_file(key, &error))?;
     let with_key = builder.with_client_auth_cert(chain(certificate)?, pem);
@@ -119,9 +137,13 @@ fn refused(error: &std::io::Error) -> Broken {
     }
 }
 
-/// rustls's verifier, which does not say whom it does not trust.
+/// rustls's verifier, which does not say whom it does not trust, and certificates that need none.
 #[derive(Debug)]
-struct NamingIssuer(Arc<WebPkiServerVerifier>);
+struct Verifier {
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    known: Vec<CertificateDer<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
 
 #[derive(Debug)]
 struct UnknownIssuer(Option<String>);
@@ -137,7 +159,7 @@ impl fmt::Display for UnknownIssuer {
 
 impl error::Error for UnknownIssuer {}
 
-impl ServerCertVerifier for NamingIssuer {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -146,12 +168,18 @@ impl ServerCertVerifier for NamingIssuer {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verdict = self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        if self.known.iter().any(|known| known == end_entity) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let unknown = || {
+            let unknown = UnknownIssuer(issuer::of(end_entity));
+            CertificateError::Other(OtherError(Arc::new(unknown))).into()
+        };
+        let authorities = self.authorities.as_ref().ok_or_else(unknown)?;
+        let verdict =
+            authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         verdict.map_err(|error| match error {
-            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                let unknown = UnknownIssuer(issuer::of(end_entity));
-                CertificateError::Other(OtherError(Arc::new(unknown))).into()
-            }
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => unknown(),
             other => other,
         })
     }
@@ -162,7 +190,7 @@ impl ServerCertVerifier for NamingIssuer {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -171,11 +199,11 @@ impl ServerCertVerifier for NamingIssuer {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
@@ -276,7 +304,7 @@ NsRbOnMFgPQsbhQHibwKyl8kIiEKcClNvlhayl9ll0tys21WceT5hZ9K
         let mut roots = RootCertStore::empty();
         roots.add(der(AUTHORITY)).unwrap();
         let trust = Trust::default();
-        trust.loaded.set(Arc::new(config(roots, None).unwrap())).unwrap();
+        trust.loaded.set(Arc::new(config(roots, Vec::new(), None).unwrap())).unwrap();
         assert_eq!(request(trust).await, Ok(204));
     }
 
@@ -285,7 +313,8 @@ NsRbOnMFgPQsbhQHibwKyl8kIiEKcClNvlhayl9ll0tys21WceT5hZ9K
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         std::fs::write(&path, AUTHORITY).unwrap();
-        let named = |path: &Path| Certificates { authority: Some(path.to_owned()), own: None };
+        let named =
+            |path: &Path| Certificates { authority: Some(path.to_owned()), ..Certificates::default() };
         assert_eq!(request(Trust::new(named(&path))).await, Ok(204));
         let missing = folder.path().join("none.pem");
         let broken = request(Trust::new(named(&missing))).await.unwrap_err();
@@ -293,9 +322,21 @@ NsRbOnMFgPQsbhQHibwKyl8kIiEKcClNvlhayl9ll0tys21WceT5hZ9K
         assert!(broken.to_string().contains("none.pem"), "{broken}");
     }
 
+    #[tokio::test]
+    async fn a_server_that_is_known_needs_no_authority() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.pem");
+        let known = || Trust::new(Certificates { known: [path.clone()].into(), ..Certificates::default() });
+        std::fs::write(&path, CERTIFICATE).unwrap();
+        assert_eq!(request(known()).await, Ok(204));
+        // Another one's is no reason to trust it.
+        std::fs::write(&path, AUTHORITY).unwrap();
+        assert_eq!(request(known()).await.unwrap_err().step, Step::Certificate);
+    }
+
     #[test]
     fn a_system_without_certificates_says_so() {
-        let broken = config(RootCertStore::empty(), None).unwrap_err();
+        let broken = config(RootCertStore::empty(), Vec::new(), None).unwrap_err();
         assert_eq!(broken.step, Step::Certificate);
     }
 

@@ -1,6 +1,7 @@
 //! What a walk of the chain did: plain data, finished when the walk is. Everything that explains reads this.
 
 mod peer;
+mod ranking;
 mod standing;
 mod trace;
 
@@ -8,9 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::cause;
 use crate::credentials::{Credentials, RoleName, SourceKind};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::file::{Kind, Stamp};
 
 pub use peer::{Note, Peer, Process};
@@ -91,7 +91,7 @@ pub enum Look {
 /// One request to a server.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// `sts`, `imds` or `container`.
+    /// `sts`, `sso`, `sso_oidc`, `signin`, `imds` or `container`.
     pub service: &'static str,
     /// `AssumeRole`, `PUT token`.
     pub operation: &'static str,
@@ -122,7 +122,7 @@ pub enum TokenKind {
     WebIdentity,
     /// Of EKS Pod Identity, or another container endpoint.
     PodIdentity,
-    /// Of an SSO session.
+    /// Of an SSO sign-in: one that can be refreshed ends with its registration.
     Sso,
 }
 
@@ -225,34 +225,6 @@ impl Resolution {
     pub fn winner(&self) -> Option<SourceKind> {
         let last = self.attempts.last()?;
         matches!(last.outcome, Outcome::Provided { .. }).then_some(last.source)
-    }
-
-    /// Why there are no credentials: the source that stopped the chain, else a source that was there and did not
-    /// help, else "nothing configured". `None` when there are some.
-    #[must_use]
-    pub fn failure(&self) -> Option<Failure> {
-        if self.credentials.is_some() {
-            return None;
-        }
-        if let Some(Outcome::Failed(failure)) = self.attempts.last().map(|last| &last.outcome) {
-            return Some(failure.clone());
-        }
-        let nothing =
-            || Failure::new(FailureKind::NotConfigured, &cause::KF_NOTHING, "no source has credentials");
-        Some(self.unreadable().or_else(|| self.unhelpful()).unwrap_or_else(nothing))
-    }
-
-    /// A file that may not be read: botocore takes it for an empty one, but somebody did configure something.
-    fn unreadable(&self) -> Option<Failure> {
-        let skipped = self.attempts.iter().filter_map(Attempt::skipped);
-        let found = skipped.into_iter().find(|failure| failure.cause == &cause::FILE_EACCES)?;
-        Some(Failure { kind: FailureKind::Misconfigured, ..found.clone() })
-    }
-
-    /// The last source, where it was asked and refused: the metadata service, as a rule.
-    fn unhelpful(&self) -> Option<Failure> {
-        let failure = self.attempts.last().and_then(Attempt::skipped)?;
-        (failure.kind != FailureKind::NotConfigured).then(|| failure.clone())
     }
 
     /// The region as the environment or the profile has it.

@@ -78,14 +78,14 @@ pub enum CacheUse {
 /// One request to the credentials listener or the admin listener, answered.
 #[derive(Clone, Debug)]
 pub struct Served<'a> {
-    /// `credentials`, `health`, `metrics`, `status`, `explain`, `refresh` or `other`.
+    /// `credentials`, `imds`, `health`, `metrics`, `status`, `explain`, `refresh` or `other`.
     pub handler: &'static str,
     /// The role, where one was found.
     pub role: Option<RoleName>,
     /// HTTP status.
     pub status: u16,
     /// Why it was refused: a closed set (`missing_token`, `bad_token`, `bad_host_header`, `forwarded_header`,
-    /// `role_denied`), or empty.
+    /// `role_denied`, `peer_denied`), or empty.
     pub refused: &'static str,
     /// When it was answered.
     pub at: SystemTime,

@@ -147,6 +147,7 @@ impl Endpoint {
             ready: shared.waiting().is_empty(),
             credentials_addresses: about.credentials.iter().map(ToString::to_string).collect(),
             admin_address: about.admin.map(|at| at.to_string()),
+            endpoint: about.endpoint.clone(),
             token_file: about.token_file.clone(),
             admin_token_file: about.admin_token_file.clone(),
             roles: shared

@@ -38,6 +38,9 @@ pub struct Walk {
     pub source: Option<String>,
     /// Why there are no credentials.
     pub failure: Option<FailureStatus>,
+    /// What else may be the reason, the likeliest first.
+    #[serde(default)]
+    pub also: Vec<FailureStatus>,
     /// Every source asked, in order.
     pub attempts: Vec<Step>,
 }
@@ -108,13 +111,15 @@ impl Walk {
     /// A finished walk.
     #[must_use]
     pub fn of(walk: &Resolution) -> Self {
+        let mut causes = walk.causes().into_iter().map(|failure| FailureStatus::from(&failure));
         Self {
             trace_id: walk.trace.to_string(),
             trigger: walk.trigger.as_str().to_owned(),
             started_at: stamp(walk.started),
             took_ms: millis(walk.took),
             source: walk.winner().map(|source| source.to_string()),
-            failure: walk.failure().as_ref().map(FailureStatus::from),
+            failure: causes.next(),
+            also: causes.collect(),
             attempts: walk.attempts.iter().map(Step::of).collect(),
         }
     }

@@ -2,8 +2,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +12,15 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::bind::{Bound, Listener, SocketFile};
-use super::peer;
+use super::bind::{Bound, Listener};
+use super::caller::Caller;
+use super::entrance::{Entrance, Plain, Secured};
 use super::pulse::{Felt, Pulse};
 use super::reply::Reply;
+use super::tls::Certificates;
 use super::{Shared, admin, container};
 use crate::event::{Event, Observe, Observers};
 use crate::report::Peer;
@@ -37,23 +36,34 @@ const MOST_EXPLAINED: usize = 64;
 const LARGEST_HEAD: usize = 16 * 1024;
 /// For whoever has connected and not asked yet when the agent ends: SDKs do not ask a second time.
 const FIRST_WORD: Duration = Duration::from_millis(500);
+/// For a TLS handshake: as long as SDKs wait for an answer, and for several round trips.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Until accepting is tried again when the process has run out of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
 
 impl Bound {
     /// Serves until `Shutdown.closing`; then requests in flight are finished and idle connections closed.
-    pub fn serve(self, shared: &Arc<Shared>, shutdown: &Shutdown) {
+    pub fn serve(self, shared: &Arc<Shared>, certificates: &Certificates, shutdown: &Shutdown) {
         let door = Arc::new(Door::new(MOST_CONNECTIONS, shared, shutdown).looking());
         for listener in self.credentials {
             let (shared, door) = (Arc::clone(shared), Arc::clone(&door));
             let (name, stop) = ("credentials listener", shutdown.closing.clone());
             match listener {
                 Listener::Tcp(listener) => {
-                    let answers = move |peer| container::Endpoint::new(Arc::clone(&shared), peer);
-                    shutdown.spawn(name, stop, door.accept(listener, answers));
+                    let answers = move |from| container::Endpoint::new(Arc::clone(&shared), from);
+                    match certificates.credentials() {
+                        None => shutdown.spawn(name, stop, door.accept(Plain::new(listener), answers)),
+                        Some(identity) => {
+                            shutdown.spawn(
+                                name,
+                                stop,
+                                door.accept(Secured::new(listener, identity), answers),
+                            );
+                        }
+                    }
                 }
                 Listener::Unix(socket) => {
-                    let answers = move |peer| container::Endpoint::on_socket(Arc::clone(&shared), peer);
+                    let answers = move |from| container::Endpoint::on_socket(Arc::clone(&shared), from);
                     shutdown.spawn(name, stop, door.accept(socket, answers));
                 }
             }
@@ -62,8 +72,14 @@ impl Bound {
             let door = Arc::new(Door::new(MOST_ADMIN_CONNECTIONS, shared, shutdown));
             let near = self.admin_at.is_some_and(|at| at.ip().is_loopback());
             let service = admin::Endpoint::new(Arc::clone(shared), near, shutdown.closing.clone());
-            let accept = door.accept(listener, move |_| service.clone());
-            shutdown.spawn("admin listener", shutdown.closing.clone(), accept);
+            let (name, stop, answers) =
+                ("admin listener", shutdown.closing.clone(), move |_| service.clone());
+            match certificates.admin() {
+                None => shutdown.spawn(name, stop, door.accept(Plain::new(listener), answers)),
+                Some(identity) => {
+                    shutdown.spawn(name, stop, door.accept(Secured::new(listener, identity), answers));
+                }
+            }
         }
     }
 }
@@ -81,56 +97,13 @@ impl<S> Answers for S where
 {
 }
 
-/// Where connections come from.
-trait Entrance: Send + Sync + 'static {
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    /// What accepting one tells of its other end.
-    type Remote: Send;
-
-    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, Self::Remote)>> + Send;
-
-    /// Who is there, with the kernel's tables looked through beside the request.
-    fn meet(&self, looks: &Arc<Semaphore>, stream: &Self::Stream, remote: Self::Remote) -> Option<Arc<Peer>>;
-}
-
-impl Entrance for TcpListener {
-    type Stream = TcpStream;
-    type Remote = SocketAddr;
-
-    async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.accept().await
-    }
-
-    /// Begins to find out at once: afterwards they may be gone. One look at a time; whoever comes meanwhile is looked at
-    /// when it is needed.
-    fn meet(&self, looks: &Arc<Semaphore>, stream: &TcpStream, remote: SocketAddr) -> Option<Arc<Peer>> {
-        let peer = Arc::new(peer::of(remote, stream.local_addr().ok()?));
-        if peer.known().is_none()
-            && let Ok(place) = Arc::clone(looks).try_acquire_owned()
-        {
-            let peer = Arc::clone(&peer);
-            tokio::task::spawn_blocking(move || {
-                peer.process();
-                drop(place);
-            });
-        }
-        Some(peer)
-    }
-}
-
-impl Entrance for SocketFile {
-    type Stream = UnixStream;
-    type Remote = Arc<Path>;
-
-    async fn next(&self) -> io::Result<(UnixStream, Arc<Path>)> {
-        self.listener.accept().await.map(|(stream, _)| (stream, Arc::clone(&self.path)))
-    }
-
-    /// The kernel noted who connected.
-    fn meet(&self, _looks: &Arc<Semaphore>, stream: &UnixStream, at: Arc<Path>) -> Option<Arc<Peer>> {
-        let noted = stream.peer_cred().ok()?;
-        Some(Arc::new(Peer::on_socket(at, peer::noted(noted.pid(), noted.uid()))))
-    }
+/// Whoever has connected.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    /// As roles want to know.
+    pub(super) caller: Caller,
+    /// As observers want to know.
+    pub(super) peer: Option<Arc<Peer>>,
 }
 
 /// Lets connections in, up to a limit.
@@ -169,11 +142,7 @@ impl Door {
     }
 
     /// Lets in whoever comes; `answers` makes what answers to one of them.
-    async fn accept<E: Entrance, S: Answers>(
-        self: Arc<Self>,
-        entrance: E,
-        answers: impl Fn(Option<Arc<Peer>>) -> S,
-    ) {
+    async fn accept<E: Entrance, S: Answers>(self: Arc<Self>, entrance: E, answers: impl Fn(Arrival) -> S) {
         loop {
             match entrance.next().await {
                 Ok((stream, remote)) => self.admit(&entrance, stream, remote, &answers),
@@ -188,19 +157,45 @@ impl Door {
         entrance: &E,
         stream: E::Stream,
         remote: E::Remote,
-        answers: impl Fn(Option<Arc<Peer>>) -> S,
+        answers: impl Fn(Arrival) -> S,
     ) {
         match Arc::clone(&self.room).try_acquire_owned() {
             Ok(place) => {
+                let caller = entrance.caller(&stream, &remote);
                 let peer = self.looks.as_ref().and_then(|looks| entrance.meet(looks, &stream, remote));
-                self.shutdown.spawn_short(Arc::clone(self).converse(stream, answers(peer), place));
+                let (door, service) = (Arc::clone(self), answers(Arrival { caller, peer }));
+                let ready = entrance.ready(stream);
+                self.shutdown.spawn_short(async move {
+                    if let Some(stream) = door.shake_hands(ready).await {
+                        door.converse(stream, service, place).await;
+                    }
+                });
             }
-            Err(_) => self.turn_away(stream),
+            Err(_) => self.turn_away(entrance.ready(stream)),
         }
     }
 
+    /// The stream when it is safe to speak over it; nobody is waited for who does not come to that.
+    async fn shake_hands<T>(&self, ready: impl Future<Output = io::Result<T>>) -> Option<T> {
+        let closing = async {
+            self.shutdown.closing.cancelled().await;
+            tokio::time::sleep(FIRST_WORD).await;
+        };
+        let shaken = tokio::select! {
+            biased;
+            shaken = tokio::time::timeout(HANDSHAKE, ready) => shaken.unwrap_or(Err(io::ErrorKind::TimedOut.into())),
+            () = closing => return None,
+        };
+        // Whoever only looks whether somebody listens has done nothing wrong.
+        let looked = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+        if shaken.as_ref().is_err_and(|error| !looked(error)) {
+            self.observers.observe(&Event::ConnectionRejected("tls"));
+        }
+        shaken.ok()
+    }
+
     async fn converse<S: Answers>(
-        self: Arc<Self>,
+        &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         service: S,
         _place: OwnedSemaphorePermit,
@@ -228,11 +223,15 @@ impl Door {
         }
     }
 
-    fn turn_away(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    fn turn_away<T>(&self, ready: impl Future<Output = io::Result<T>> + Send + 'static)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         self.observers.observe(&Event::ConnectionRejected("limit"));
         if let Ok(place) = Arc::clone(&self.explained).try_acquire_owned() {
             self.shutdown.spawn_short(async move {
-                let _told_or_not = tokio::time::timeout(Duration::from_secs(1), say_full(stream)).await;
+                let say = async { say_full(ready.await?).await };
+                let _told_or_not = tokio::time::timeout(Duration::from_secs(1), say).await;
                 drop(place);
             });
         }

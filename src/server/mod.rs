@@ -6,23 +6,28 @@ mod accept;
 mod access;
 mod admin;
 mod bind;
+mod caller;
 mod container;
+mod entrance;
 pub mod explain;
 mod host;
 mod listen;
+mod metadata;
 mod passed;
 mod peer;
 mod pulse;
 mod reply;
 pub mod status;
+mod target;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod token;
 mod token_disk;
 mod token_file;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +49,9 @@ use crate::telemetry::{Render, Shown};
 
 pub use access::Access;
 pub use bind::{BindError, Bound, Owner, bind};
+pub use metadata::Sessions;
 pub use passed::Passed;
+pub use tls::Certificates;
 pub use token_file::TokenFiles;
 
 /// What both listeners share.
@@ -55,6 +62,8 @@ pub struct Shared {
     pub access: Access,
     /// `listen.hosts`.
     pub hosts: Vec<String>,
+    /// Where the metadata service's paths are answered: its sessions.
+    pub sessions: Option<Sessions>,
     /// Wall time.
     pub clock: Clock,
     /// Told of every answer.
@@ -82,14 +91,41 @@ pub struct About {
     pub token_file: PathBuf,
     /// The admin token's file.
     pub admin_token_file: Option<PathBuf>,
+    /// Where SDKs on this machine find credentials, `http://127.0.0.1:5397`; none where only Unix sockets are listened on.
+    pub endpoint: Option<String>,
 }
 
 impl About {
-    /// The first credentials address that SDKs can reach.
+    /// Of listeners that are bound, and the files with their tokens.
     #[must_use]
-    pub fn endpoint(&self) -> Option<SocketAddr> {
-        self.credentials.iter().find_map(Address::tcp)
+    pub fn new(bound: &Bound, tokens: &TokenFiles, certificates: &Certificates) -> Self {
+        let near = nearest(&bound.credentials_at);
+        Self {
+            credentials: bound.credentials_at.clone(),
+            admin: bound.admin_at,
+            token_file: tokens.main().to_owned(),
+            admin_token_file: tokens.admin().map(ToOwned::to_owned),
+            endpoint: near.map(|at| certificates.origin(at)),
+        }
     }
+}
+
+/// The address that clients on this machine reach: loopback before others, IPv4 before IPv6, because some SDKs know
+/// nothing else.
+fn nearest(addresses: &[Address]) -> Option<SocketAddr> {
+    let addresses = addresses.iter().filter_map(Address::tcp).map(reachable);
+    addresses.min_by_key(|address| (!address.ip().is_loopback(), !address.is_ipv4()))
+}
+
+/// A listener on all addresses is reached on loopback.
+#[must_use]
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 impl fmt::Debug for Shared {

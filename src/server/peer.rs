@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use tokio::time::Instant;
@@ -88,6 +89,20 @@ impl Budget {
     fn spend(&mut self, took: Duration, now: Instant) {
         self.paid_until = self.paid_until.max(now) + took * Self::SHARE;
     }
+}
+
+/// The user who opened a connection: one cheap question to the kernel.
+///
+/// # Errors
+/// The kernel is not to be asked: its table has to be read.
+pub(super) fn user(remote: SocketAddr, local: SocketAddr) -> Result<Option<u32>, Errno> {
+    let held = diag::connection(canonical(remote), canonical(local))?;
+    Ok(held.map(|held| held.uid))
+}
+
+/// The same from the kernel's table, which takes a while.
+pub(super) fn user_in_table(remote: SocketAddr, local: SocketAddr) -> Option<u32> {
+    in_table(canonical(remote), canonical(local)).map(|held| held.uid)
 }
 
 fn look(peer: &Peer) -> Process {

@@ -83,6 +83,37 @@ fn document(credentials: &Credentials, expires: SystemTime) -> Bytes {
     bytes.into_boxed_slice().into()
 }
 
+/// 200 with credentials as the metadata service says them.
+pub(super) fn instance(usable: &Usable<'_>) -> Reply {
+    let (held, credentials) = (usable.held, &usable.held.credentials);
+    data(&Instance {
+        code: "Success",
+        last_updated: stamp(held.first_seen),
+        kind: "AWS-HMAC",
+        access_key_id: &credentials.access_key_id,
+        secret_access_key: credentials.secret_access_key.expose(),
+        token: credentials.session_token.as_ref().map_or("", |token| token.expose()),
+        expiration: stamp(usable.expires),
+        account_id: credentials.account_id.as_ref().map(|account| account.as_str()),
+    })
+}
+
+/// What clients of an instance expect.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Instance<'a> {
+    code: &'a str,
+    last_updated: String,
+    #[serde(rename = "Type")]
+    kind: &'a str,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    token: &'a str,
+    expiration: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<&'a str>,
+}
+
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -149,6 +180,26 @@ impl Refusal {
         Self { label: "bad_token", ..refusal }
     }
 
+    /// A session of the metadata service that is to last for no time, or too long.
+    pub(super) fn session_length() -> Self {
+        let message = "X-aws-ec2-metadata-token-ttl-seconds has to be a number from 1 to 21600";
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", &cause::KF_REQUEST, message)
+    }
+
+    /// The metadata service without a session (v1).
+    pub(super) fn session_missing() -> Self {
+        let message = "the request carries no X-aws-ec2-metadata-token: version 1 is not answered";
+        let refusal = Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", &cause::KF_REQUEST, message);
+        Self { label: "missing_token", ..refusal }
+    }
+
+    /// A session that is over, or another agent's.
+    pub(super) fn session_wrong() -> Self {
+        let message = "the session is over, or is no session of this agent";
+        let refusal = Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", &cause::KF_REQUEST, message);
+        Self { label: "bad_token", ..refusal }
+    }
+
     /// A source of keyfob asks keyfob.
     pub(super) fn own_loop() -> Self {
         let message = "keyfob asks itself: its container endpoint is its own address";
@@ -160,6 +211,12 @@ impl Refusal {
         let message = "this token does not open that role";
         let refusal = Self::new(StatusCode::FORBIDDEN, "Forbidden", &cause::KF_AUTH, message);
         Self { label: "role_denied", ..refusal }
+    }
+
+    /// The token is good, and whoever brings it is not one of the role's users.
+    pub(super) fn peer_denied(message: &'static str) -> Self {
+        let refusal = Self::new(StatusCode::FORBIDDEN, "Forbidden", &cause::KF_PEER, message);
+        Self { label: "peer_denied", ..refusal }
     }
 
     /// Nothing there.

@@ -28,6 +28,9 @@ pub struct Status {
     pub credentials_addresses: Vec<String>,
     /// Bound admin address.
     pub admin_address: Option<String>,
+    /// Where SDKs on this machine find credentials: scheme, name and port.
+    #[serde(default)]
+    pub endpoint: Option<String>,
     /// The main token's file.
     pub token_file: PathBuf,
     /// The admin token's file.
@@ -119,6 +122,9 @@ pub struct RoleStatus {
     pub warning: Option<FailureStatus>,
     /// The region of the role's profile, when known.
     pub region: Option<String>,
+    /// The first of the role's own tokens, where it has some.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
 }
 
 impl RoleStatus {
@@ -149,13 +155,15 @@ impl RoleStatus {
             last_failure,
             warning: standing.long_term.then(|| FailureStatus::from(&long_term())),
             region: region(entry, &role_now),
+            token_file: entry.role.tokens.first().cloned(),
         }
     }
 }
 
 /// The role's own region, else what its last walk read.
-fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
-    let own = entry.role.assume.as_ref().and_then(|assume| assume.region.clone());
+#[must_use]
+pub fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
+    let own = entry.role.region().map(str::to_owned);
     own.or_else(|| now.last.as_ref()?.region().map(str::to_owned))
 }
 

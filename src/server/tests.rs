@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::status::{Explanation, RoleStatus, State, Status};
-use super::{About, Passed, Shared, TokenFiles, bind};
+use super::{About, Certificates, Passed, Shared, TokenFiles, bind, nearest};
 use crate::cause;
 use crate::chain::Chain;
 use crate::clock::Clock;
@@ -158,6 +158,7 @@ impl Stage {
             roster,
             access: files.access(),
             hosts: listen.hosts.clone(),
+            sessions: None,
             clock: Clock::host(),
             observers,
             shown: Arc::new(|trace| trace),
@@ -166,7 +167,7 @@ impl Stage {
             about,
             started: AtomicBool::new(false),
         });
-        bound.serve(&shared, &shutdown);
+        bound.serve(&shared, &Certificates::default(), &shutdown);
         let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         let (token, admin_token) = (text("token"), text("admin.token"));
         Self { folder, shared, shutdown, recorder, at, admin_at, token, admin_token }
@@ -600,4 +601,20 @@ async fn credentials_without_expiry_are_stamped_anew_and_said_to_be_long_term() 
     let status: Status = serde_json::from_str(&stage.admin("GET", "/status").await.body).unwrap();
     assert_eq!(status.roles[0].warning.as_ref().unwrap().code, "KF-STATIC");
     assert!(stage.shared.started());
+}
+
+#[test]
+fn the_nearest_address_is_the_one_every_sdk_takes() {
+    let table: [(&[&str], Option<&str>); 6] = [
+        (&["127.0.0.1:1"], Some("127.0.0.1:1")),
+        (&["10.0.0.1:1", "[::1]:2", "127.0.0.1:3"], Some("127.0.0.1:3")),
+        (&["10.0.0.1:1", "[::1]:2"], Some("[::1]:2")),
+        (&["0.0.0.0:1"], Some("127.0.0.1:1")),
+        (&["169.254.170.2:1"], Some("169.254.170.2:1")),
+        (&["unix:/run/k.sock"], None),
+    ];
+    for (addresses, nearest_one) in table {
+        let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        assert_eq!(nearest(&addresses).map(|at| at.to_string()).as_deref(), nearest_one, "{addresses:?}");
+    }
 }

@@ -52,6 +52,7 @@ impl RoleChain {
                 session_name: hop.session_name.clone().unwrap_or_else(|| self.generated_name.clone()),
                 external_id: hop.external_id.clone(),
                 duration: hop.duration,
+                ..AssumeRole::default()
             };
             let place = (&place, hop.to_string());
             held = assume(&self.around, &held, &ask, place, SourceKind::ProfileAssumeRole, notes).await?;

@@ -6,7 +6,7 @@ use super::{Source, moment};
 use crate::cause;
 use crate::config::env::Env;
 use crate::credentials::{AccountId, Credentials, SourceKind};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::report::Notes;
 use crate::secret::Secret;
 
@@ -16,6 +16,7 @@ pub struct Environment {
     env: Env,
 }
 
+const PREFIX: &str = "AWS_";
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 /// The older name first, as botocore has it.
@@ -55,13 +56,37 @@ impl Environment {
         })
     }
 
+    /// No key id: what somebody may have meant instead. botocore passes over all of that.
     fn absent(&self) -> Failure {
-        let context = match (self.env.get(KEY_ID), self.env.filled(SECRET_KEY)) {
-            (_, Some(_)) => format!("{SECRET_KEY} is set, {KEY_ID} is not: botocore passes over that"),
-            (Some(_), None) => format!("{KEY_ID} is empty, which counts as unset"),
-            (None, None) => format!("{KEY_ID} is not set"),
+        let odd = |cause, context: String| Failure::new(FailureKind::NotConfigured, cause, context);
+        if let Some(near) = self.misspelt() {
+            return odd(&cause::ENV_NAME, format!("{near} is set, {KEY_ID} is not"));
+        }
+        let blank = |name: &&str| self.env.get(name) == Some("");
+        match [KEY_ID, SECRET_KEY].into_iter().find(blank) {
+            Some(name) => odd(&cause::ENV_EMPTY, format!("{name} is set to nothing")),
+            None if self.env.filled(SECRET_KEY).is_some() => {
+                odd(&cause::ENV_PARTIAL, format!("{SECRET_KEY} is set, {KEY_ID} is not"))
+            }
+            None if self.under_sudo() => {
+                odd(&cause::ENV_SUDO, format!("sudo runs this, and no variable begins with {PREFIX}"))
+            }
+            None => Failure::not_configured(format!("{KEY_ID} is not set")),
+        }
+    }
+
+    /// A variable that has the key id under a name that other tools read, or that only case tells from the right one.
+    fn misspelt(&self) -> Option<&str> {
+        const ELSEWHERE: [&str; 4] = ["AWS_ACCESS_KEY", "AWS_KEY_ID", "AWS_ACCESSKEY_ID", "AWS_ACCESS_ID"];
+        let near = |name: &str| {
+            let capitals = name.to_ascii_uppercase();
+            name != KEY_ID && (capitals == KEY_ID || ELSEWHERE.contains(&capitals.as_str()))
         };
-        Failure::not_configured(context)
+        self.env.iter().find(|(name, value)| near(name) && !value.is_empty()).map(|(name, _)| name)
+    }
+
+    fn under_sudo(&self) -> bool {
+        self.env.filled("SUDO_USER").is_some() && !self.env.iter().any(|(name, _)| name.starts_with(PREFIX))
     }
 }
 
@@ -78,7 +103,6 @@ impl Source for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::FailureKind;
 
     const K: (&str, &str) = (KEY_ID, "AKIAEXAMPLE");
     const S: (&str, &str) = (SECRET_KEY, "s");
@@ -93,8 +117,14 @@ mod tests {
         let code = |pairs: &[(&str, &str)]| look(pairs).map_or_else(|f| (f.kind, f.cause.code), |_| panic!());
         let nothing = (FailureKind::NotConfigured, "KF-NOTHING");
         assert_eq!(code(&[]), nothing);
-        assert_eq!(code(&[S]), nothing);
-        assert_eq!(code(&[(KEY_ID, ""), S]), nothing);
+        let odd = |code| (FailureKind::NotConfigured, code);
+        assert_eq!(code(&[S]), odd("ENV-PARTIAL"));
+        assert_eq!(code(&[(KEY_ID, ""), S]), odd("ENV-EMPTY"));
+        assert_eq!(code(&[("AWS_ACCESS_KEY", "AKIA"), ("AWS_SECRET_KEY", "s")]), odd("ENV-NAME"));
+        assert_eq!(code(&[("aws_access_key_id", "AKIA"), S]), odd("ENV-NAME"));
+        assert_eq!(code(&[("AWS_ACCESS_KEY", "")]), nothing);
+        assert_eq!(code(&[("SUDO_USER", "alice")]), odd("ENV-SUDO"));
+        assert_eq!(code(&[("SUDO_USER", "alice"), ("AWS_PROFILE", "prod")]), nothing);
         assert_eq!(code(&[K]), (FailureKind::Misconfigured, "ENV-PARTIAL"));
         assert_eq!(code(&[K, (SECRET_KEY, "")]), (FailureKind::Misconfigured, "ENV-PARTIAL"));
         assert_eq!(code(&[K, S, (EXPIRATION, "soon")]), (FailureKind::Misconfigured, "ENV-EXPIRY"));

@@ -1,32 +1,38 @@
 //! Lines up a role's sources in botocore's order, from what the environment and the AWS files say at this moment.
 
+mod facts;
+mod own;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use super::assume_role::{Assumed, RoleChain};
+use super::assume_role::RoleChain;
 use super::boto::BotoFiles;
 use super::container::Container;
 use super::environment::Environment;
 use super::imds::Imds;
+use super::login::Login;
 use super::process::Process;
 use super::profile::files::{AwsFile, Files};
 use super::profile::merge::{Profile, Profiles};
 use super::profile::plan::{Base, CredentialSource, Plan, plan};
 use super::session::{Session, choose};
 use super::settled::Settled;
+use super::sso::Sso;
 use super::statics::Statics;
 use super::web_identity::{Asked, web_identity};
 use super::{Lineup, Source, Surroundings};
-use crate::aws::{AssumeRole, Place};
+use crate::aws::Place;
 use crate::cause;
+use crate::config::Role;
 use crate::config::env::Env;
-use crate::config::{Assume, Role};
 use crate::credentials::{RoleName, SourceKind};
 use crate::failure::Failure;
 use crate::report::Notes;
+use facts::Facts;
 
 /// The chain of one role, as botocore would build it.
 pub struct Botocore {
@@ -35,6 +41,7 @@ pub struct Botocore {
     around: Arc<Surroundings>,
     generated_name: String,
     named: bool,
+    facts: Facts,
 }
 
 impl fmt::Debug for Botocore {
@@ -52,7 +59,7 @@ impl Botocore {
         let started = around.clock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         // Fixed for as long as this lineup lives: a name that changed with each refresh would litter the audit trail.
         let generated_name = format!("keyfob-{}", started.as_secs());
-        Self { role, env, around, generated_name, named: true }
+        Self { role, env, around, generated_name, named: true, facts: Facts::default() }
     }
 
     /// The same for a profile that somebody names on the command line: the role's name stands for nothing then, and
@@ -70,35 +77,47 @@ impl Botocore {
 
     async fn build(&self, notes: &mut Notes) -> Result<Sources, Failure> {
         let role = self.named.then_some(&self.role.name);
-        if let Some(failure) = looped(&self.around.walk, role, &self.profile()) {
+        let profile = self.profile();
+        // A source of the role's own has nothing to do with any profile.
+        let profile = self.role.own.is_none().then_some(profile.as_str());
+        if let Some(failure) = looped(&self.around.walk, role, profile) {
             return Err(failure);
         }
         let session = self.session(notes).await?;
         notes.region = session.region().map(str::to_owned);
+        let place = session.sts();
+        let sources = match &self.role.own {
+            Some(own) => vec![self.own(own, &place).await],
+            None => self.chain(&session, &place)?,
+        };
+        Ok(match (&self.role.assume, &self.role.mint) {
+            (Some(assume), _) => self.assumed(sources, assume, &place).await,
+            (None, Some(mint)) => self.minted(sources, mint, &place),
+            (None, None) => sources,
+        })
+    }
+
+    /// botocore's.
+    fn chain(&self, session: &Session, place: &Result<Place, Failure>) -> Result<Sources, Failure> {
         let mut sources = Sources::new();
         sources.push(if session.explicit() {
             absent(SourceKind::Env, "an explicit profile was chosen: keys in the environment are left aside")
         } else {
             Arc::new(Environment::new(self.env.clone()))
         });
-        let place = session.sts();
-        sources.push(self.role_chain(&session, &place)?);
-        sources.extend(self.profile_sources(&session, &session.profile, !session.explicit(), &place));
+        sources.push(self.role_chain(session, place)?);
+        sources.extend(self.profile_sources(session, &session.profile, !session.explicit(), place));
         sources.push(Arc::new(BotoFiles::new(self.env.clone(), self.around.attempt_timeout)));
         sources.push(match Container::from_env(&self.env, Arc::clone(&self.around)) {
             Some(container) => Arc::new(container),
             None => absent(SourceKind::Container, "no container endpoint is set"),
         });
         sources.push(if self.allows(SourceKind::Imds) {
-            self.metadata(&session)?
+            self.metadata(session)?
         } else {
             absent(SourceKind::Imds, "not allowed")
         });
-        let sources = sources.into_iter().map(|source| self.judged(source));
-        Ok(match &self.role.assume {
-            Some(assume) => sources.map(|source| self.assumed(source, assume, &place)).collect(),
-            None => sources.collect(),
-        })
+        Ok(sources.into_iter().map(|source| self.judged(source)).collect())
     }
 
     /// What the files say; where no source of a profile is allowed, they cannot be a reason to fail.
@@ -165,18 +184,23 @@ impl Botocore {
         let process = profile.and_then(|profile| {
             Process::of(name, profile, &self.env, self.walked(&session.profile, name), &self.around)
         });
-        let process: Arc<dyn Source> = match process {
-            Some(process) => Arc::new(process),
-            None => absent(SourceKind::Process, "the profile has no credential_process"),
-        };
+        let process = found(SourceKind::Process, Ok(process), "the profile has no credential_process");
         let Files { config, credentials } = &session.files;
         let in_credentials = credentials.ini.section(name).map(|s| Profile::of(s, &credentials.path));
         let in_config = Profiles::of_config(&config.ini, &config.path).get(name).cloned();
         vec![
             by_token,
-            unbuilt(SourceKind::Sso, name, profile, &["sso_role_name", "sso_account_id"]),
+            found(
+                SourceKind::Sso,
+                Sso::of(name, session, &self.around),
+                "the profile has no sso_role_name or sso_account_id",
+            ),
             statics(SourceKind::StaticFile, name, credentials, in_credentials),
-            unbuilt(SourceKind::Login, name, profile, &["login_session"]),
+            found(
+                SourceKind::Login,
+                Login::of(name, session, &self.around),
+                "the profile has no login_session",
+            ),
             process,
             statics(SourceKind::StaticConfig, name, config, in_config),
         ]
@@ -198,6 +222,9 @@ impl Botocore {
     }
 
     fn allows(&self, kind: SourceKind) -> bool {
+        if let Some(own) = &self.role.own {
+            return own.kind() == kind;
+        }
         let Some(allowed) = &self.role.sources else { return true };
         allowed.contains(&kind)
             || (kind.of_profile() && allowed.contains(&SourceKind::Profile))
@@ -215,37 +242,9 @@ impl Botocore {
         Arc::new(Settled::new(kind, refused))
     }
 
-    /// The role of our own configuration, assumed with what the source finds.
-    fn assumed(
-        &self,
-        source: Arc<dyn Source>,
-        assume: &Assume,
-        place: &Result<Place, Failure>,
-    ) -> Arc<dyn Source> {
-        let session_name = assume.session_name.clone().unwrap_or_else(|| self.own_session_name());
-        let seconds = assume.duration.map(|given| i32::try_from(given.as_secs()).unwrap_or(i32::MAX));
-        let ask = AssumeRole {
-            role_arn: assume.role_arn.clone(),
-            session_name,
-            external_id: assume.external_id.clone(),
-            duration: seconds,
-        };
-        let place =
-            place.clone().map(|place| Place { region: assume.region.clone().or(place.region), ..place });
-        Arc::new(Assumed::new(source, ask, place, &self.around))
-    }
-
-    /// STS takes 2 to 64 characters.
-    fn own_session_name(&self) -> String {
-        format!("keyfob-{}", self.role.name).chars().take(64).collect()
-    }
-
     /// What a process of profile `running` is told about the walk it belongs to.
     fn walked(&self, chosen: &str, running: &str) -> Vec<String> {
-        let mut walk = self.around.walk.clone();
-        if self.named {
-            walk.push(format!("role:{}", self.role.name));
-        }
+        let mut walk = self.role_walked();
         walk.push(format!("profile:{chosen}"));
         if running != chosen {
             walk.push(format!("profile:{running}"));
@@ -261,10 +260,10 @@ impl Lineup for Botocore {
 }
 
 /// The circle that would begin if this role or profile were resolved inside that walk. `None` for the role is a
-/// profile somebody named without a role.
+/// profile somebody named without a role, for the profile a role with a source of its own.
 #[must_use]
-pub fn looped(walk: &[String], role: Option<&RoleName>, profile: &str) -> Option<Failure> {
-    let ours = [role.map(|name| format!("role:{name}")), Some(format!("profile:{profile}"))];
+pub fn looped(walk: &[String], role: Option<&RoleName>, profile: Option<&str>) -> Option<Failure> {
+    let ours = [role.map(|name| format!("role:{name}")), profile.map(|name| format!("profile:{name}"))];
     let met = ours.into_iter().flatten().find(|name| walk.contains(name))?;
     let path = walk.join(" → ");
     let context = format!("{met} is being resolved by the keyfob that started this one: {path} → {met}");
@@ -279,15 +278,17 @@ fn statics(kind: SourceKind, name: &str, file: &AwsFile, profile: Option<Profile
     Arc::new(Statics::new(kind, name, file, profile))
 }
 
-/// A source that this version recognises by botocore's own sign and cannot ask yet: passing over it could serve
-/// another identity.
-fn unbuilt(kind: SourceKind, name: &str, profile: Option<&Profile>, signs: &[&str]) -> Arc<dyn Source> {
-    let sign = signs.iter().find_map(|key| profile?.setting(key).map(|setting| (key, setting)));
-    let Some((key, setting)) = sign else {
-        return absent(kind, &format!("the profile has no {}", signs.join(" or ")));
-    };
-    let context = format!("{setting}: profile {name} has {key}: {kind} is not supported yet");
-    Arc::new(Settled::new(kind, Failure::misconfigured(&cause::PROFILE_UNSUPPORTED, context)))
+/// The source, or its place.
+fn found<S: Source + 'static>(
+    kind: SourceKind,
+    source: Result<Option<S>, Failure>,
+    otherwise: &str,
+) -> Arc<dyn Source> {
+    match source {
+        Ok(Some(source)) => Arc::new(source),
+        Ok(None) => absent(kind, otherwise),
+        Err(failure) => Arc::new(Settled::new(kind, failure)),
+    }
 }
 
 #[cfg(test)]

@@ -6,18 +6,23 @@
 mod answer;
 pub mod assume_role;
 pub mod boto;
+mod cache;
 pub mod container;
 pub mod environment;
 pub mod imds;
 mod jwt;
 pub mod lineup;
+pub mod login;
+pub mod mint;
 pub mod moment;
 mod own;
 pub mod paths;
 pub mod process;
 pub mod profile;
+mod reading;
 pub mod session;
 pub mod settled;
+pub mod sso;
 pub mod statics;
 #[cfg(test)]
 mod testing;
@@ -31,7 +36,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 
-use crate::aws::Sts;
+use crate::aws::{SignIn, Sts};
 use crate::cause;
 use crate::clock::Clock;
 use crate::credentials::{Credentials, SourceKind};
@@ -69,6 +74,10 @@ pub struct Surroundings {
     pub http: http::Client,
     /// AWS's own client.
     pub sts: Sts,
+    /// AWS's own clients for what `aws sso login` and `aws login` leave behind.
+    pub sign_in: SignIn,
+    /// Whether sign-ins that are due are refreshed and written back.
+    pub renews: bool,
     /// Until one source's attempt is given up.
     pub attempt_timeout: Duration,
     /// Until a process is ended; `None` is never (`get` and `exec` on a terminal).

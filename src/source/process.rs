@@ -1,27 +1,22 @@
-//! Runs a profile's `credential_process` and reads what it prints: no shell, a deadline, nothing left behind.
+//! Runs a profile's `credential_process`, or a role's own `process`, and reads what it prints.
 
 mod output;
+mod run;
 
-use std::io;
-use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
-use zeroize::Zeroizing;
+
+pub(super) use run::Program;
 
 use super::profile::merge::{Profile, Setting};
 use super::text::{Unfinished, shell_words};
 use super::{Source, Surroundings};
 use crate::cause;
+use crate::config::Argv;
 use crate::config::env::Env;
 use crate::credentials::{Credentials, SourceKind};
-use crate::failure::{Failure, FailureKind};
-use crate::program;
+use crate::failure::Failure;
 use crate::report::{Look, Notes};
 
 /// The variable by which a keyfob that was started by a keyfob notices a circle.
@@ -33,24 +28,21 @@ pub fn inherited_walk(env: &Env) -> Vec<String> {
     env.filled(WALK).map(|list| list.lines().map(str::to_owned).collect()).unwrap_or_default()
 }
 
-/// More than this is no set of credentials.
-const STDOUT_LIMIT: usize = 64 * 1024;
-/// What a failure quotes of the last line of stderr, in characters.
-const LAST_WORDS: usize = 200;
-/// What is kept of the end of stderr.
-const STDERR_KEPT: usize = 2 * 1024;
-/// How long an ended process may take to disappear.
-const REAP: Duration = Duration::from_secs(2);
-
-/// A profile's `credential_process`.
+/// A command that prints credentials.
 #[derive(Clone, Debug)]
 pub struct Process {
-    profile: String,
-    setting: Setting,
+    command: Command,
+    /// Of credentials that are printed without one.
     account: Option<String>,
-    env: Env,
-    walk: Vec<String>,
-    around: Arc<Surroundings>,
+    program: Program,
+}
+
+#[derive(Clone, Debug)]
+enum Command {
+    /// A text of a profile, split into words as a shell would.
+    Setting(Setting),
+    /// Words of our own configuration.
+    Words(Argv),
 }
 
 impl Process {
@@ -66,125 +58,53 @@ impl Process {
     ) -> Option<Self> {
         let setting = profile.setting("credential_process")?.clone();
         let account = profile.plain("aws_account_id").filter(|id| !id.is_empty()).map(str::to_owned);
-        let (profile, env, around) = (name.to_owned(), env.clone(), Arc::clone(around));
-        Some(Self { profile, setting, account, env, walk, around })
+        let name = format!("{setting}: credential_process of profile {name}");
+        let (env, around) = (env.clone(), Arc::clone(around));
+        let program = Program { name, env, walk, useless: &cause::PROC_JSON, around };
+        Some(Self { command: Command::Setting(setting), account, program })
+    }
+
+    /// The process of a role of our own configuration.
+    #[must_use]
+    pub(super) fn of_role(words: &Argv, program: Program) -> Self {
+        Self { command: Command::Words(words.clone()), account: None, program }
     }
 
     async fn ask(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
-        notes.looked.push(Look::Setting {
-            path: self.setting.file.to_path_buf(),
-            line: self.setting.line,
-            saw: "credential_process".to_owned(),
-        });
-        let words = self.words()?;
-        let program = words.first().cloned().unwrap_or_default();
-        let ended = self.run(&words).await;
-        let saw = match &ended {
-            Ok(_) => "ended with status 0".to_owned(),
-            Err(failure) => failure.context.clone(),
+        let words = match &self.command {
+            Command::Setting(setting) => self.words(setting, notes)?,
+            Command::Words(Argv(words)) => words.clone(),
         };
-        notes.looked.push(Look::Command { program, saw });
-        output::credentials(&ended?, self.account.as_deref())
-            .map_err(|what| Failure::malformed(&cause::PROC_JSON, self.about(&what)))
+        let said = self.program.run(&words, notes).await?;
+        output::credentials(&said, self.account.as_deref()).map_err(|what| self.program.useless(&what))
     }
 
-    fn words(&self) -> Result<Vec<String>, Failure> {
-        let words = shell_words(self.setting.text("credential_process")?).map_err(|open| {
+    fn words(&self, setting: &Setting, notes: &mut Notes) -> Result<Vec<String>, Failure> {
+        notes.looked.push(Look::Setting {
+            path: setting.file.to_path_buf(),
+            line: setting.line,
+            saw: "credential_process".to_owned(),
+        });
+        let words = shell_words(setting.text("credential_process")?).map_err(|open| {
             let what = match open {
                 Unfinished::Quote => "has a quote that does not end",
                 Unfinished::Escape => "ends with a backslash",
             };
-            Failure::misconfigured(&cause::PROC_QUOTE, self.about(what))
+            Failure::misconfigured(&cause::PROC_QUOTE, self.program.about(what))
         })?;
         if words.is_empty() {
-            return Err(Failure::misconfigured(&cause::PROC_START, self.about("is empty")));
+            return Err(Failure::misconfigured(&cause::PROC_START, self.program.about("is empty")));
         }
         Ok(words)
-    }
-
-    fn about(&self, what: &str) -> String {
-        format!("{}: credential_process of profile {} {what}", self.setting, self.profile)
-    }
-
-    async fn run(&self, words: &[String]) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let mut child =
-            program::start(&mut self.command(words)).map_err(|error| self.not_started(words, &error))?;
-        let group = Group::of(&child, self.around.process_timeout.is_some());
-        let talk = talk(&mut child);
-        let talked = match self.around.process_timeout {
-            Some(limit) => tokio::time::timeout(limit, talk).await.map_err(|_| limit),
-            None => Ok(talk.await),
-        };
-        match talked {
-            Ok(Ok(Said { status, stdout, stderr })) => {
-                group.dismiss();
-                if status.success() { Ok(stdout) } else { Err(self.failed(status, &stderr)) }
-            }
-            Ok(Err(broken)) => {
-                self.end(group, child).await;
-                let what = match broken {
-                    Broken::TooMuch => format!("printed more than {} KiB", STDOUT_LIMIT / 1024),
-                    Broken::Pipe(error) => format!("could not be read from: {error}"),
-                };
-                Err(Failure::malformed(&cause::PROC_JSON, self.about(&what)))
-            }
-            Err(limit) => {
-                self.end(group, child).await;
-                let context = self.about(&format!("did not end within {limit:?} and was ended"));
-                Err(Failure::new(FailureKind::TimedOut, &cause::PROC_TIMEOUT, context))
-            }
-        }
-    }
-
-    fn command(&self, words: &[String]) -> Command {
-        let mut words = words.iter();
-        let mut command = Command::new(words.next().map_or("", String::as_str));
-        command.args(words).env_clear().envs(self.env.iter()).env(WALK, self.walk.join("\n"));
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        // Without a deadline somebody sits at the terminal, and the process may have to ask for a code: in a group
-        // of its own it could not read from there.
-        if self.around.process_timeout.is_some() {
-            command.stdin(Stdio::null()).process_group(0);
-        }
-        command
-    }
-
-    /// Ends the whole group and waits until the process is gone.
-    async fn end(&self, group: Group, mut child: Child) {
-        drop(group);
-        let _told = child.start_kill();
-        // One that hangs in the kernel is reaped by tokio later.
-        let _late = tokio::time::timeout(REAP, child.wait()).await;
-    }
-
-    fn not_started(&self, words: &[String], error: &io::Error) -> Failure {
-        let program = words.first().map_or("", String::as_str);
-        let why = match error.kind() {
-            io::ErrorKind::NotFound if program.contains('/') => "does not exist".to_owned(),
-            io::ErrorKind::NotFound => "is nowhere in PATH".to_owned(),
-            io::ErrorKind::PermissionDenied => "may not be executed by this user".to_owned(),
-            _ => format!("could not be started: {error}"),
-        };
-        Failure::misconfigured(&cause::PROC_START, self.about(&format!("cannot be run: `{program}` {why}")))
-    }
-
-    fn failed(&self, status: ExitStatus, stderr: &[u8]) -> Failure {
-        let said = output::presentable(stderr);
-        if said.contains(cause::KF_LOOP.code) {
-            let context = self.about("leads back to keyfob, which is resolving this very profile");
-            return Failure::misconfigured(&cause::KF_LOOP, context).seen("stderr", said);
-        }
-        let last = said.lines().next_back().map(|line| line.chars().take(LAST_WORDS).collect::<String>());
-        let words = last.map(|line| format!(": {line}")).unwrap_or_default();
-        let failure = Failure::denied(&cause::PROC_EXIT, self.about(&format!("failed: {status}{words}")));
-        let failure = failure.seen("exit", status);
-        if said.is_empty() { failure } else { failure.seen("stderr", said) }
     }
 }
 
 impl Source for Process {
     fn kind(&self) -> SourceKind {
-        SourceKind::Process
+        match self.command {
+            Command::Setting(_) => SourceKind::Process,
+            Command::Words(_) => SourceKind::RoleProcess,
+        }
     }
 
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
@@ -192,80 +112,15 @@ impl Source for Process {
     }
 }
 
-/// The process group of a child that is still ours to end: dropped, it takes everything the child started with it.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child, own: bool) -> Self {
-        let id = child.id().filter(|_| own).and_then(|id| i32::try_from(id).ok());
-        Self(id.map(Pid::from_raw))
-    }
-
-    /// The child has been reaped: its number may be somebody else's from now on.
-    fn dismiss(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            // Gone already is as good as ended.
-            let _gone = killpg(leader, Signal::SIGKILL);
-        }
-    }
-}
-
-struct Said {
-    status: ExitStatus,
-    stdout: Zeroizing<Vec<u8>>,
-    stderr: Vec<u8>,
-}
-
-enum Broken {
-    TooMuch,
-    Pipe(io::Error),
-}
-
-/// Reads both streams to their ends, then waits for the exit, as botocore's `communicate` does.
-async fn talk(child: &mut Child) -> Result<Said, Broken> {
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let (stdout, stderr) = tokio::try_join!(all(out), tail(err))?;
-    let status = child.wait().await.map_err(Broken::Pipe)?;
-    Ok(Said { status, stdout, stderr })
-}
-
-async fn all(stream: Option<impl AsyncRead + Unpin>) -> Result<Zeroizing<Vec<u8>>, Broken> {
-    // Room for all there may be, so that no secret stays behind in a buffer that was outgrown.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(STDOUT_LIMIT + 1));
-    if let Some(stream) = stream {
-        let mut bounded = stream.take(STDOUT_LIMIT as u64 + 1);
-        bounded.read_to_end(&mut bytes).await.map_err(Broken::Pipe)?;
-    }
-    if bytes.len() > STDOUT_LIMIT { Err(Broken::TooMuch) } else { Ok(bytes) }
-}
-
-async fn tail(stream: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Broken> {
-    let (mut kept, mut chunk) = (Vec::new(), [0; 1024]);
-    let Some(mut stream) = stream else { return Ok(kept) };
-    loop {
-        let count = stream.read(&mut chunk).await.map_err(Broken::Pipe)?;
-        if count == 0 {
-            return Ok(kept);
-        }
-        kept.extend_from_slice(chunk.get(..count).unwrap_or_default());
-        let surplus = kept.len().saturating_sub(STDERR_KEPT);
-        kept.drain(..surplus);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
     use super::super::profile::ini::Ini;
     use super::super::testing::{Home, surroundings};
     use super::*;
+    use crate::failure::FailureKind;
 
     const GOOD: &str = r#"{"Version": 1, "AccessKeyId": "ASIAPROC", "SecretAccessKey": "s3cret"}"#;
 

@@ -162,14 +162,24 @@ impl Session {
     /// # Errors
     /// A region that is no host label; a `services` section that does not exist; an unknown kind of endpoint.
     pub fn sts(&self) -> Result<Place, Failure> {
-        let region = self.region().map(str::to_owned);
-        if let Some(region) = region.as_deref().filter(|region| !is_host_label(region)) {
+        self.place("sts", self.region())
+    }
+
+    /// Where a service is asked in a region, by the service's name in `services` sections.
+    ///
+    /// # Errors
+    /// As for STS.
+    pub fn place(&self, service: &str, region: Option<&str>) -> Result<Place, Failure> {
+        if let Some(region) = region.filter(|region| !is_host_label(region)) {
             let context = format!("the region `{region}` cannot be part of a host name");
             return Err(Failure::misconfigured(&cause::PROFILE_VALUE, context));
         }
-        Ok(Place { region, endpoint: self.endpoint()?, variant: self.variant()? })
+        let (region, variant) = (region.map(str::to_owned), self.variant()?);
+        let variant = Variant { legacy: variant.legacy && service == "sts", ..variant };
+        Ok(Place { region, endpoint: self.endpoint(service)?, variant })
     }
 
+    /// botocore refuses a strange word for STS's endpoints whichever service is asked.
     fn variant(&self) -> Result<Variant, Failure> {
         let is_on = |variable: &str, key: &str| self.value(variable, key).is_some_and(is_true);
         let (variable, key) = ("AWS_STS_REGIONAL_ENDPOINTS", "sts_regional_endpoints");
@@ -187,35 +197,35 @@ impl Session {
 
     /// `ConfiguredEndpointProvider`: the service's own variable, the general one, the service's own setting, the
     /// general one; empty ones do not count.
-    fn endpoint(&self) -> Result<Option<String>, Failure> {
+    fn endpoint(&self, service: &str) -> Result<Option<String>, Failure> {
         let ignored = self.value("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
         if ignored.is_some_and(is_true) {
             return Ok(None);
         }
-        let variables = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
-        if let Some(url) = variables.into_iter().find_map(|name| self.env.filled(name)) {
+        let own = format!("AWS_ENDPOINT_URL_{}", service.to_uppercase());
+        if let Some(url) = [&own, "AWS_ENDPOINT_URL"].into_iter().find_map(|name| self.env.filled(name)) {
             return Ok(Some(url.to_owned()));
         }
         let Some(profile) = self.settings() else { return Ok(None) };
-        if let Some(url) = self.endpoint_of_services(profile)? {
+        if let Some(url) = self.endpoint_of_services(profile, service)? {
             return Ok(Some(url));
         }
         let url = profile.text("endpoint_url")?;
         Ok(url.filter(|url| !url.is_empty()).map(str::to_owned))
     }
 
-    fn endpoint_of_services(&self, profile: &Profile) -> Result<Option<String>, Failure> {
+    fn endpoint_of_services(&self, profile: &Profile, service: &str) -> Result<Option<String>, Failure> {
         let Some(setting) = profile.setting("services") else { return Ok(None) };
         let name = setting.text("services")?;
         let Some(services) = self.profiles.services(name).filter(|section| !section.is_empty()) else {
             let context = format!("{setting}: services = {name}, and there is no section [services {name}]");
             return Err(Failure::misconfigured(&cause::PROFILE_VALUE, context));
         };
-        let Some(sts) = services.setting("sts") else { return Ok(None) };
-        let Some(url) = sts.inner("endpoint_url") else {
+        let Some(own) = services.setting(service) else { return Ok(None) };
+        let Some(url) = own.inner("endpoint_url") else {
             // Text instead of a block is an error in botocore; a block without the key is not.
-            return sts.text("sts").map_or(Ok(None), |_| {
-                let context = format!("{sts}: sts must be followed by an indented block");
+            return own.text(service).map_or(Ok(None), |_| {
+                let context = format!("{own}: {service} must be followed by an indented block");
                 Err(Failure::misconfigured(&cause::PROFILE_VALUE, context))
             });
         };

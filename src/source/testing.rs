@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::{Lineup, Surroundings};
-use crate::aws::Sts;
+use crate::aws::{SignIn, Sts};
 use crate::clock::Clock;
 use crate::config::env::Env;
 use crate::failure::{Failure, FailureKind};
@@ -20,9 +20,11 @@ pub(super) fn surroundings() -> Surroundings {
     let (clock, attempt_timeout) = (Clock::host(), Duration::from_secs(10));
     let http = http::Client::new(clock.clone());
     let sts = Sts::new(attempt_timeout, http.clone());
+    let sign_in = SignIn::new(attempt_timeout, http.clone());
     let process_timeout = Some(Duration::from_secs(20));
     let own = Arc::new(ArcSwap::from_pointee(Vec::new()));
-    Surroundings { clock, http, sts, attempt_timeout, process_timeout, own, walk: Vec::new() }
+    let (renews, walk) = (true, Vec::new());
+    Surroundings { clock, http, sts, sign_in, renews, attempt_timeout, process_timeout, own, walk }
 }
 
 /// The same where these addresses are our own.

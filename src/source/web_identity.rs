@@ -1,19 +1,23 @@
-//! Exchanges a token that somebody else writes to a file for a role's credentials.
+//! Exchanges a token that somebody else writes to a file, or that a command prints, for a role's credentials.
 //!
-//! Each of the three settings comes from the environment if the variable is set there, even to nothing, and from the
+//! Outside of our own configuration each of the three settings comes from the environment if the variable is set there, even to nothing, and from the
 //! profile otherwise: they can be mixed, and an empty variable hides what the profile says.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use zeroize::Zeroizing;
 
+use super::process::Program;
 use super::profile::files::forbidden;
 use super::profile::merge::Profile;
 use super::text::universal_newlines;
 use super::{Source, Surroundings, jwt};
 use crate::aws::{self, Place};
 use crate::cause;
+use crate::config::Argv;
 use crate::config::env::Env;
 use crate::credentials::{Credentials, SourceKind};
 use crate::failure::{Failure, FailureKind};
@@ -21,16 +25,36 @@ use crate::file::{self, Kind};
 use crate::report::{Look, Notes, TokenKind};
 use crate::secret::Secret;
 
-/// A token file and the role it is good for.
+/// A token and the role it is good for.
 #[derive(Clone, Debug)]
 pub struct WebIdentity {
     kind: SourceKind,
-    token_file: String,
     said: Vec<Look>,
-    role_arn: String,
-    session_name: String,
-    place: Result<Place, Failure>,
-    around: Arc<Surroundings>,
+    asked: Exchange,
+}
+
+/// What is exchanged for what.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    pub(super) token: TokenSource,
+    pub(super) role_arn: String,
+    pub(super) session_name: String,
+    /// Seconds.
+    pub(super) duration: Option<i32>,
+    pub(super) policy: Option<String>,
+    pub(super) place: Result<Place, Failure>,
+    pub(super) around: Arc<Surroundings>,
+}
+
+/// Where a token comes from.
+#[derive(Clone, Debug)]
+pub(super) enum TokenSource {
+    /// A file that is taken as it stands, as botocore does.
+    Verbatim(PathBuf),
+    /// A file without the white space around its token.
+    Plain(PathBuf),
+    /// A command that prints a fresh one.
+    Process(Argv, Program),
 }
 
 /// A setting and where it was found.
@@ -88,66 +112,114 @@ pub fn web_identity(
     let session = session.filter(|found| !found.text.is_empty());
     let session_name = session.as_ref().map_or_else(|| generated_name.to_owned(), |found| found.text.clone());
     let said = [Some(token.look), Some(role.look), session.map(|found| found.look)];
-    Ok(Some(WebIdentity {
-        kind,
-        token_file: token.text,
-        said: said.into_iter().flatten().collect(),
+    let asked = Exchange {
+        token: TokenSource::Verbatim(token.text.into()),
         role_arn: role.text,
         session_name,
+        duration: None,
+        policy: None,
         place,
         around: Arc::clone(around),
-    }))
+    };
+    Ok(Some(WebIdentity { kind, said: said.into_iter().flatten().collect(), asked }))
 }
 
 /// What STS accepts at least; botocore refuses less without asking (`ParamValidationError`).
 const LEAST_TOKEN: usize = 4;
+/// What STS accepts at most.
+const MOST_TOKEN: usize = 20_000;
 
 impl WebIdentity {
-    async fn ask(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
-        notes.looked.extend(self.said.iter().cloned());
-        let place = self.place.clone()?;
-        super::assume_role::check(&self.role_arn, &self.session_name, None, None, "web identity")?;
-        let token = self.token(notes).await?;
-        let ask = aws::WebIdentity {
-            role_arn: self.role_arn.clone(),
-            session_name: self.session_name.clone(),
-            token,
-            duration: None,
-        };
-        self.around.sts.assume_role_with_web_identity(&ask, &place, notes).await
+    /// The web identity of a role of our own configuration.
+    pub(super) const fn of_role(asked: Exchange) -> Self {
+        Self { kind: SourceKind::RoleWebIdentity, said: Vec::new(), asked }
     }
 
-    /// Read anew each time, never trimmed.
-    async fn token(&self, notes: &mut Notes) -> Result<Secret, Failure> {
-        let path = std::path::PathBuf::from(&self.token_file);
-        let within = self.around.attempt_timeout;
-        let read = path.clone();
+    async fn ask(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
+        notes.looked.extend(self.said.iter().cloned());
+        let Exchange { role_arn, session_name, duration, policy, place, around, .. } = &self.asked;
+        let place = place.clone()?;
+        super::assume_role::check(role_arn, session_name, None, *duration, "web identity")?;
+        let token = self.token(notes).await?;
+        let expiry = jwt::expiry(token.as_str());
+        notes.sign_in_ends.extend(expiry.map(|at| (TokenKind::WebIdentity, at)));
+        let ask = aws::WebIdentity {
+            role_arn: role_arn.clone(),
+            session_name: session_name.clone(),
+            token: Secret::new(token.as_str()),
+            duration: *duration,
+            policy: policy.clone(),
+        };
+        around.sts.assume_role_with_web_identity(&ask, &place, notes).await
+    }
+
+    /// Read or made anew each time.
+    async fn token(&self, notes: &mut Notes) -> Result<Zeroizing<String>, Failure> {
+        let no_token = |path: &Path| {
+            let context = format!("the token file {} holds no token", path.display());
+            Failure::misconfigured(&cause::WI_TOKEN, context)
+        };
+        let long_enough = |text: &str| text.chars().count() >= LEAST_TOKEN;
+        match &self.asked.token {
+            TokenSource::Verbatim(path) => {
+                let text = self.read(path, notes).await?;
+                text.filter(|text| long_enough(text)).ok_or_else(|| no_token(path))
+            }
+            TokenSource::Plain(path) => {
+                let text = self.read(path, notes).await?.ok_or_else(|| no_token(path))?;
+                let token = text.trim();
+                long_enough(token).then(|| token.to_owned().into()).ok_or_else(|| no_token(path))
+            }
+            TokenSource::Process(argv, program) => {
+                let printed = program.run(&argv.0, notes).await?;
+                printed_token(&printed)
+                    .map(|token| token.to_owned().into())
+                    .map_err(|what| program.useless(&what))
+            }
+        }
+    }
+
+    /// The text of a file, if it is text.
+    async fn read(&self, path: &Path, notes: &mut Notes) -> Result<Option<Zeroizing<String>>, Failure> {
+        let within = self.asked.around.attempt_timeout;
+        let read = path.to_owned();
         let work = tokio::task::spawn_blocking(move || file::read(&read));
         let Ok(Ok((stamp, content))) = tokio::time::timeout(within, work).await else {
             let context = format!("reading the token file {} took longer than {within:?}", path.display());
             return Err(Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, context));
         };
-        notes.file(Kind::Token, &path, stamp);
-        let bytes = content.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                let context = format!("the token file {} does not exist", path.display());
-                Failure::misconfigured(&cause::WI_NOFILE, context)
-            }
-            io::ErrorKind::PermissionDenied => {
-                Failure { kind: FailureKind::Misconfigured, ..forbidden(&path, &cause::WI_EACCES) }
-            }
-            _ => {
-                let context = format!("the token file {} cannot be read: {error}", path.display());
-                Failure::misconfigured(&cause::FILE_UNREADABLE, context)
-            }
-        })?;
-        let text = String::from_utf8(bytes).ok().map(|text| universal_newlines(&text));
-        let expiry = text.as_deref().and_then(jwt::expiry);
-        notes.sign_in_ends.extend(expiry.map(|at| (TokenKind::WebIdentity, at)));
-        text.filter(|text| text.chars().count() >= LEAST_TOKEN).map(Secret::new).ok_or_else(|| {
-            let context = format!("the token file {} holds no token", path.display());
-            Failure::misconfigured(&cause::WI_TOKEN, context)
-        })
+        notes.file(Kind::Token, path, stamp);
+        let bytes = content.map_err(|error| unreadable(path, &error))?;
+        Ok(String::from_utf8(bytes).ok().map(|text| universal_newlines(&text).into()))
+    }
+}
+
+/// What a command printed, without the white space around it, if STS might take it.
+fn printed_token(printed: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(printed).map_err(|_| "printed bytes that are not UTF-8".to_owned())?;
+    match text.trim() {
+        token if token.len() < LEAST_TOKEN => Err("printed no token".to_owned()),
+        token if token.contains(char::is_whitespace) => Err("printed more than a token".to_owned()),
+        token if token.len() > MOST_TOKEN => {
+            Err(format!("printed more than the {MOST_TOKEN} characters that STS takes"))
+        }
+        token => Ok(token),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            let context = format!("the token file {} does not exist", path.display());
+            Failure::misconfigured(&cause::WI_NOFILE, context)
+        }
+        io::ErrorKind::PermissionDenied => {
+            Failure { kind: FailureKind::Misconfigured, ..forbidden(path, &cause::WI_EACCES) }
+        }
+        _ => {
+            let context = format!("the token file {} cannot be read: {error}", path.display());
+            Failure::misconfigured(&cause::FILE_UNREADABLE, context)
+        }
     }
 }
 

@@ -255,6 +255,15 @@ impl Observe for Logs {
             Event::TokensRejected(problems) => {
                 rejected(problems, "token files refused, the tokens known before stay good");
             }
+            Event::CertificatesRejected([]) => info!(target: OURS, "certificates are in order again"),
+            Event::CertificatesRejected(problems) => {
+                rejected(problems, "certificates refused, those before stay in use");
+            }
+            Event::WiringUnwritten([]) => info!(target: OURS, "files for clients are written again"),
+            Event::WiringUnwritten(files) => {
+                let files = files.join("; ");
+                warn!(target: OURS, files, "files for clients cannot be written");
+            }
             Event::ClockJumped => info!(target: OURS, "the wall clock was set, or the host slept"),
             // For metrics alone.
             Event::RequestWaits(_)

@@ -140,7 +140,7 @@ pub(super) static CACHE: Name = counter(
 pub(super) static REQUESTS: Name = counter(
     "keyfob_http_requests_total",
     &["handler", "role", "code"],
-    "Requests answered; handler is credentials, health, metrics, status, explain, refresh or other",
+    "Requests answered; handler is credentials, imds, health, metrics, status, explain, refresh or other",
 );
 pub(super) static REQUEST_DURATION: Name = histogram(
     "keyfob_http_request_duration_seconds",
@@ -155,7 +155,7 @@ pub(super) static IN_FLIGHT: Name = gauge(
 pub(super) static REJECTED: Name = counter(
     "keyfob_http_connections_rejected_total",
     &["reason"],
-    "Connections not served; reason is limit or malformed",
+    "Connections not served; reason is limit, malformed or tls",
 );
 pub(super) static REMAINING: Name = histogram(
     "keyfob_served_remaining_lifetime_seconds",
@@ -165,7 +165,7 @@ pub(super) static REMAINING: Name = histogram(
 pub(super) static AUTH_REJECTIONS: Name = counter(
     "keyfob_auth_rejections_total",
     &["reason"],
-    "Requests refused for who asks; reason is missing_token, bad_token, bad_host_header, forwarded_header or role_denied",
+    "Requests refused for who asks; reason is missing_token, bad_token, bad_host_header, forwarded_header, role_denied or peer_denied",
 );
 pub(super) static WATCHED: Name = gauge(
     "keyfob_watched_files",

@@ -2,11 +2,15 @@
 
 mod bad_input;
 mod crowd;
+mod env_files;
 mod files;
 mod in_process;
 mod metrics;
 mod outage;
+mod own;
 mod roles;
+mod tls;
+mod users;
 
 use std::time::{Duration, Instant};
 

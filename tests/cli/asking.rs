@@ -110,6 +110,36 @@ fn explain_asks_the_agent_first_and_says_whom_it_asked() {
 }
 
 #[test]
+fn what_somebody_may_have_meant_is_the_cause_when_nothing_is_set_up() {
+    let home = TempHome::new();
+    let table: [(&[(&str, &str)], &str, &[&str]); 4] = [
+        (&[], "KF-NOTHING", &["IMDS-DISABLED"]),
+        (
+            &[("AWS_ACCESS_KEY", "AKIAEXAMPLE"), ("AWS_SECRET_KEY", "hidden-secret")],
+            "ENV-NAME",
+            &["IMDS-DISABLED"],
+        ),
+        (&[("AWS_ACCESS_KEY_ID", "")], "ENV-EMPTY", &["IMDS-DISABLED"]),
+        (&[("AWS_SECRET_ACCESS_KEY", "hidden-secret")], "ENV-PARTIAL", &["IMDS-DISABLED"]),
+    ];
+    for (vars, cause, also) in table {
+        let ask = |args: &[&str]| {
+            let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            keyfob(&home, args).envs(vars).within(SOON).run().expect_code(3)
+        };
+        let json = ask(&["explain", "--local", "--output", "json"]).json();
+        assert_eq!(json["failure"]["code"], cause);
+        let others = json["walk"]["also"].as_array().unwrap();
+        assert_eq!(others.iter().map(|other| other["code"].as_str().unwrap()).collect::<Vec<_>>(), also);
+        let text = ask(&["explain", "--local"]).stdout;
+        let (first, then) =
+            (text.find("Most likely cause").unwrap(), text.find("Also worth a look").unwrap());
+        assert!(first < then && !text.contains("hidden-secret"), "{text}");
+        assert!(ask(&["get"]).stderr.contains(cause), "{cause}");
+    }
+}
+
+#[test]
 fn explain_tells_each_source_and_the_meaning_of_codes() {
     let home = furnished();
     let broken = ends(&home, &["explain", "--profile", "broken"], 4).stdout;

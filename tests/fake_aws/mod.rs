@@ -4,5 +4,6 @@ mod boto3;
 mod helpers;
 mod metadata;
 mod rust_sdk;
+mod sign_in;
 mod signing;
 mod sts;

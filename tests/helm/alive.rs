@@ -22,14 +22,19 @@ fn the_examples_configuration_makes_an_agent_with_credentials_for_any_user() {
     let path = &identity.unwrap()["sources"][0]["serviceAccountToken"]["path"];
     home.write(&format!("run/keyfob-identity/{}", path.as_str().unwrap()), "eyJhbGciOiJub25lIn0.e30.c2ln");
 
-    let agent = Serving::start(&["--config", config.to_str().unwrap()], home.env());
+    let container =
+        find(&objects, "Deployment", "example").pointer("/spec/template/spec/initContainers/0").unwrap();
+    let text = |variable: &serde_json::Value, key: &str| variable[key].as_str().map(str::to_owned);
+    let given = container["env"].as_array().unwrap().iter();
+    let given = given.filter_map(|variable| Some((text(variable, "name")?, text(variable, "value")?)));
+    // The rest is the kubelet's to fill in.
+    let given = given.filter(|(_, value)| !value.contains("$("));
+    let agent = Serving::start(&["--config", config.to_str().unwrap()], home.env().into_iter().chain(given));
     let begun = Instant::now();
     while agent.admin("/startupz").status != 200 {
         assert!(begun.elapsed() < Duration::from_secs(30), "{}", agent.log());
         std::thread::sleep(Duration::from_millis(20));
     }
-    let container =
-        find(&objects, "Deployment", "example").pointer("/spec/template/spec/initContainers/0").unwrap();
     for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
         let path = container[probe]["httpGet"]["path"].as_str().unwrap();
         assert_eq!(agent.admin(path).status, 200, "{probe}");

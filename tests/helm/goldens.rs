@@ -40,7 +40,7 @@ keyfob:
       region: eu-west-1
       required: false
       staticKeys: refuse
-      expect: { account: '444455556666', sources: [web_identity] }
+      expect: { account: '444455556666', sources: [role_web_identity] }
       allowDrift: true
     - name: reports
       sources: [env, profile]

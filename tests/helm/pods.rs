@@ -1,7 +1,7 @@
 //! What the library puts into a pod, held against what the agent reads and what clusters demand.
 
 use keyfob::config::parse::parse;
-use keyfob::config::{Config, LogFormat};
+use keyfob::config::{Config, LogFormat, Own, Token};
 use keyfob::credentials::SourceKind;
 use keyfob::wiring::{Caller, Wiring};
 use serde_json::{Value, json};
@@ -163,22 +163,25 @@ fn the_agent_reads_what_the_values_said() {
     let port = u64::from(read.listen.admin.unwrap().port());
     assert_eq!(ports[0], json!({ "name": "keyfob-admin", "containerPort": port, "protocol": "TCP" }));
     let role = &read.roles[0];
-    assert_eq!(role.sources, Some(vec![SourceKind::WebIdentity]));
-    let env = &role.env.as_ref().unwrap().0;
-    assert_eq!(env["AWS_WEB_IDENTITY_TOKEN_FILE"], "/run/keyfob-identity/token");
-    assert_eq!(env["AWS_ROLE_ARN"], "arn:aws:iam::111122223333:role/example");
-    assert_eq!(env["AWS_REGION"], "eu-central-1");
+    let Some(Own::WebIdentity(identity)) = &role.own else { panic!("{role:?}") };
+    assert_eq!(identity.token, Token::File("/run/keyfob-identity/token".into()));
+    assert_eq!(identity.role_arn, "arn:aws:iam::111122223333:role/example");
+    assert_eq!(role.expect.sources, Some(vec![SourceKind::RoleWebIdentity]));
+    let env = list(&list(&pod["spec"], "initContainers")[0], "env");
+    assert_eq!(named(env, "AWS_REGION")["value"], "eu-central-1");
+    let account = &named(env, "POD_SERVICE_ACCOUNT")["valueFrom"]["fieldRef"]["fieldPath"];
+    assert_eq!(account, "spec.serviceAccountName");
 
     let values = r#"keyfob: { startup: { requireCredentials: false }, roles: [{ name: default, required: false,
         sources: [profile], profile: 'it''s "p"', roleArn: 'arn:aws:iam::111122223333:role/b', duration: 1h,
-        externalId: 'a:b', sessionName: me, region: eu-west-1, staticKeys: refuse, allowDrift: true,
+        externalId: 'a:b', sessionName: 'me.{pod}', region: eu-west-1, staticKeys: refuse, allowDrift: true,
         expect: { account: '111122223333' } }] }"#;
     let read = config(&example(&charts, values).0);
     assert_eq!(read.startup.deadline, None);
     let role = &read.roles[0];
     let assume = role.assume.as_ref().unwrap();
     assert_eq!(role.profile.as_deref(), Some("it's \"p\""));
-    assert_eq!(assume.session_name.as_deref(), Some("me"));
+    assert_eq!(assume.session_name.as_ref().unwrap().to_string(), "me.{pod}");
     assert_eq!(assume.external_id.as_deref(), Some("a:b"));
     assert!(role.allow_drift && !role.required && role.expect.account.is_some());
 }

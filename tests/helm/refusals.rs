@@ -32,7 +32,7 @@ const OF_THE_LIBRARY: &[(&str, &str)] = &[
     ("roles: [{ name: a, sources: [ec2] }]", "at '/roles/0/sources/0'"),
     ("roles: [{ name: a, sources: [env, env] }]", "items at 0 and 1 are equal"),
     ("roles: [{ name: a, required: sure }]", "got string, want boolean"),
-    ("roles: [{ name: a, staticKeys: mint }]", "value must be one of 'as-is', 'refuse'"),
+    ("roles: [{ name: a, staticKeys: minted }]", "value must be one of 'as-is', 'mint', 'refuse'"),
     ("roles: [{ name: a, expect: {} }]", "minProperties: got 0, want 1"),
     ("roles: [{ name: a, expect: { account: 111122223333 } }]", "at '/roles/0/expect/account'"),
     ("roles: [{ name: a, expect: { sources: [ec2] } }]", "at '/roles/0/expect/sources/0'"),
@@ -72,10 +72,6 @@ const OF_THE_LIBRARY: &[(&str, &str)] = &[
     ("extraEnv: [{ value: x }]", "missing property 'name'"),
     ("extraEnv: [{ name: 'a b' }]", "at '/extraEnv/0/name'"),
     ("extraEnv: [{ name: a, value: 1 }]", "at '/extraEnv/0/value'"),
-    (
-        "extraEnv: [{ name: AWS_ROLE_ARN, value: x }]",
-        "keyfob: extraEnv has AWS_ROLE_ARN, which webIdentity, sessionName or region sets for role default: leave it out",
-    ),
     ("extraVolumeMounts: [{ name: x }]", "missing property 'mountPath'"),
     // What a schema cannot say.
     (
@@ -101,6 +97,12 @@ const OF_THE_LIBRARY: &[(&str, &str)] = &[
         "roles: [{ name: a, profile: p, webIdentity: { roleArn: 'arn:aws:iam::111122223333:role/a' } }]",
         "keyfob: role a has webIdentity and profile: choose one",
     ),
+    (
+        "roles: [{ name: a, webIdentity: { roleArn: 'arn:aws:iam::111122223333:role/a' }, expect: { sources: [web_identity] } }]",
+        "keyfob: role a has webIdentity and expects web_identity: its source is role_web_identity",
+    ),
+    ("roles: [{ name: a, sessionName: 'x{poo}' }]", "at '/roles/0/sessionName'"),
+    ("roles: [{ name: a, sources: [role_web_identity] }]", "at '/roles/0/sources/0'"),
     (
         "roles: [{ name: a, duration: 1h }]",
         "keyfob: role a has duration, which is for an assumed role: roleArn is missing",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use keyfob::aws::{AssumeRole, Place, Sts, WebIdentity};
+use keyfob::aws::{AssumeRole, Place, SignIn, Sts, WebIdentity};
 use keyfob::clock::Clock;
 use keyfob::config::env::Env;
 use keyfob::credentials::Credentials;
@@ -26,7 +26,9 @@ fn around() -> Arc<Surroundings> {
     let http = Client::new(clock.clone());
     let sts = Sts::new(attempt_timeout, http.clone());
     let own = Arc::new(ArcSwap::from_pointee(Vec::new()));
-    Arc::new(Surroundings { clock, http, sts, attempt_timeout, process_timeout: None, own, walk: Vec::new() })
+    let sign_in = SignIn::new(attempt_timeout, http.clone());
+    let (process_timeout, renews, walk) = (None, false, Vec::new());
+    Arc::new(Surroundings { clock, http, sts, sign_in, renews, attempt_timeout, process_timeout, own, walk })
 }
 
 fn imds(aws: &FakeAws) -> Imds {
@@ -41,8 +43,8 @@ async fn assume(aws: &FakeAws, caller: &Credentials) -> Result<Credentials, Fail
     let ask = AssumeRole {
         role_arn: ROLE.to_owned(),
         session_name: "session".to_owned(),
-        external_id: None,
         duration: Some(900),
+        ..AssumeRole::default()
     };
     let place = Place { region: Some("eu-west-1".to_owned()), endpoint: Some(aws.url()), ..Place::default() };
     around().sts.assume_role(caller, &ask, &place, &mut Notes::default()).await
@@ -158,6 +160,7 @@ async fn a_web_identity_is_exchanged_and_refused_as_aws_does() {
                 session_name: "pod".to_owned(),
                 token,
                 duration: None,
+                policy: None,
             };
             sts.assume_role_with_web_identity(&ask, &place, &mut Notes::default()).await
         }

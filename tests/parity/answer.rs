@@ -60,7 +60,7 @@ impl Answer {
         match words("outcome").as_str() {
             "keys" => {
                 let expires = said["expires"].as_f64();
-                Answer::Keys(Keys { expires, ..keys(said, words("method")) })
+                Answer::Keys(Keys { expires, ..keys(said, theirs(words("method"))) })
             }
             "nothing" => Answer::Nothing,
             "error" => Answer::Error(format!("{}: {}", words("error"), words("message"))),
@@ -163,6 +163,14 @@ fn method(source: &str) -> &str {
         "container" | "eks_pod_identity" => "container-role",
         "imds" => "iam-role",
         other => other,
+    }
+}
+
+/// Two of botocore's methods are one source of ours.
+fn theirs(method: String) -> String {
+    match method.as_str() {
+        "ec2-credentials-file" | "boto-config" => "boto_file".to_owned(),
+        _ => method,
     }
 }
 

@@ -29,10 +29,11 @@ use crate::support::{FakeAws, Run};
 /// At the same time. One waits where the other computes, so there may be more than processors.
 const WORKERS: usize = 6;
 
-/// What one program found, and the requests it made for it.
+/// What one program found, the requests it made for it, and what it left in the files of sign-ins.
 struct Told {
     answer: Answer,
     requests: Vec<String>,
+    kept: Vec<String>,
 }
 
 /// One situation, with both sides' word.
@@ -127,14 +128,19 @@ fn compare<'a>(
     for user in users {
         aws.add_user(&user.key, &user.secret, &user.account, "somebody");
     }
-    let ours = keyfob(&situation.machine(&aws));
-    let keyfob = told(ours, &aws);
-    let Machine { home, env, profile } = situation.machine(&aws);
-    let theirs = Answer::of_botocore(&oracle.ask(&env, home.path(), profile.as_deref()));
-    let botocore = told(theirs, &aws);
+    let now = Timestamp::now();
+    let machine = situation.machine(&aws, now);
+    let keyfob = told(keyfob(&machine), &aws, &machine);
+    let machine = situation.machine(&aws, now);
+    let Machine { home, env, profile } = &machine;
+    let theirs = Answer::of_botocore(&oracle.ask(env, home.path(), profile.as_deref()));
+    let botocore = told(theirs, &aws, &machine);
     let mut differences = differences(&keyfob.answer, &botocore.answer);
     if keyfob.requests != botocore.requests {
         differences.push("other requests".to_owned());
+    }
+    if keyfob.kept != botocore.kept {
+        differences.push("another state of a sign-in".to_owned());
     }
     let verdict = judge(&differences, &keyfob.answer, exception);
     Compared { situation, keyfob, botocore, differences, verdict }
@@ -152,7 +158,7 @@ fn keyfob(machine: &Machine) -> Answer {
 }
 
 /// The answer, with what reached the fake meanwhile.
-fn told(answer: Answer, aws: &FakeAws) -> Told {
+fn told(answer: Answer, aws: &FakeAws, machine: &Machine) -> Told {
     let stamped = answer.key_id().and_then(|key_id| aws.issued(key_id)).and_then(|issued| issued.expires);
     let answer = match stamped {
         Some(at) => answer.since(seconds(at), seconds(Timestamp::now())),
@@ -160,7 +166,7 @@ fn told(answer: Answer, aws: &FakeAws) -> Told {
     };
     let requests = requests::seen(&aws.requests());
     aws.clear_requests();
-    Told { answer, requests }
+    Told { answer, requests, kept: machine.sign_ins() }
 }
 
 fn seconds(at: Timestamp) -> f64 {
@@ -182,6 +188,7 @@ impl Compared<'_> {
         }
         for (who, told) in [("keyfob  ", &self.keyfob), ("botocore", &self.botocore)] {
             story += &format!("  {who}  {}\n", told.answer);
+            story.extend(told.kept.iter().map(|line| format!("            kept {line}\n")));
             story.extend(told.requests.iter().map(|line| format!("            asked {line}\n")));
         }
         story + &format!("  again     make parity ONLY={name}\n")

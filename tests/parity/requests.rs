@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::aws::{Entry, Face};
+use crate::support::aws::{Entry, Face, sha256_hex};
 
 /// A line for each request, in order of arrival: what was asked, with what, and what came of it.
 pub fn seen(entries: &[Entry]) -> Vec<String> {
@@ -16,11 +16,23 @@ fn line(entry: &Entry) -> String {
     let Entry { op, method, path, query, .. } = entry;
     let with = match entry.face {
         Face::Sts => format!("{:?} {}", parameters(&entry.form), signer(entry)),
+        Face::SignIn => {
+            let fields = entry.form.iter().map(|(name, value)| format!("{name}={}", shown(value)));
+            format!("{} {}", fields.collect::<Vec<_>>().join(" "), signer(entry))
+        }
         Face::Imds => metadata(entry),
         Face::Unknown if op == "Connect" => String::new(),
         Face::Container | Face::Unknown => format!("authorization {:?}", entry.header("authorization")),
     };
     format!("{op} {method} {path}?{query} {with} → {}", entry.status())
+}
+
+/// A text that may be a secret: enough to tell it from others.
+pub fn shown(text: &str) -> String {
+    match text.char_indices().nth(10) {
+        Some((end, _)) => format!("{}…{:.8}", &text[..end], sha256_hex(text.as_bytes())),
+        None => text.to_owned(),
+    }
 }
 
 /// A session name that the program made up is no part of the question.

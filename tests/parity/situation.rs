@@ -4,13 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::requests::shown;
+use crate::support::aws::sign_in::{key_pem, login_cache, sso_cache};
 use crate::support::aws::{Listing, Shape, Trouble};
 use crate::support::{FakeAws, TempHome, leaks};
 
 /// The role that most situations assume.
 const ROLE: &str = "arn:aws:iam::123456789012:role/app";
+
+/// How AWS writes a moment.
+const STAMP: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 type Texts = BTreeMap<String, String>;
 
@@ -24,6 +31,9 @@ pub struct Situation {
     pub profile: Option<String>,
     #[serde(default)]
     env: Texts,
+    /// Of what every machine has, the variables that this one has not.
+    #[serde(default)]
+    without: Vec<String>,
     config: Option<String>,
     credentials: Option<String>,
     #[serde(default)]
@@ -39,6 +49,8 @@ pub struct Situation {
     container: Endpoint,
     #[serde(default)]
     sts: Service,
+    #[serde(default)]
+    sign_in: SignIn,
 }
 
 /// Statuses in place of answers, a body in place of the credentials.
@@ -72,6 +84,18 @@ struct Service {
     external_id: Option<String>,
     refuse: Option<(u16, String)>,
     life: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    #[serde(default)]
+    refuse: BTreeMap<String, (u16, String)>,
+    #[serde(default)]
+    without: Vec<String>,
+    life: Option<i64>,
+    token_life: Option<i64>,
+    status: Option<Wrong>,
 }
 
 /// A status; 0 is no answer for as long as somebody waits.
@@ -110,6 +134,62 @@ pub struct Machine {
     pub profile: Option<String>,
 }
 
+impl Machine {
+    /// What stands in the files of sign-ins, moments aside: their form is what counts.
+    pub fn sign_ins(&self) -> Vec<String> {
+        let folders = [".aws/sso/cache", ".aws/login/cache"].map(|name| self.home.path().join(name));
+        let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+        let mut all: Vec<String> = files
+            .map(|file| {
+                let path = file.unwrap().path();
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                let text = fs::read_to_string(&path).unwrap_or_else(|error| error.to_string());
+                let text =
+                    serde_json::from_str::<Value>(&text).map_or(text, |kept| timeless(kept).to_string());
+                format!("{name}: {text}")
+            })
+            .collect();
+        all.sort();
+        all
+    }
+}
+
+fn timeless(kept: Value) -> Value {
+    match kept {
+        Value::Object(fields) => fields.into_iter().map(|(key, value)| (key, timeless(value))).collect(),
+        Value::String(text) => match jiff::fmt::strtime::parse(STAMP, &text) {
+            Ok(_) => Value::from(STAMP),
+            Err(_) => Value::from(shown(&text)),
+        },
+        other => other,
+    }
+}
+
+/// `{sso:NAME}` and `{login:NAME}` are the files of such sign-ins.
+fn file_name(name: &str) -> String {
+    let inner = |start: &str| name.strip_prefix(start)?.strip_suffix('}');
+    match (inner("{sso:"), inner("{login:")) {
+        (Some(name), _) => sso_cache(name),
+        (_, Some(name)) => login_cache(name),
+        _ => name.to_owned(),
+    }
+}
+
+/// `{+60}` is the moment in a minute, `{-60}` that a minute ago.
+fn moments(text: &str, now: Timestamp) -> String {
+    let mut parts = text.split('{');
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let moment = part.split_once('}').and_then(|(inner, rest)| {
+            let seconds = inner.strip_prefix('+').or(inner.starts_with('-').then_some(inner))?;
+            let at = now + SignedDuration::from_secs(seconds.parse().ok()?);
+            Some(format!("{}{rest}", at.strftime(STAMP)))
+        });
+        filled += &moment.unwrap_or_else(|| format!("{{{part}"));
+    }
+    filled
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Page {
@@ -141,19 +221,20 @@ pub fn here(name: &str) -> PathBuf {
 
 impl Situation {
     /// A machine of its own for each program: the same content below another home.
-    pub fn machine(&self, aws: &FakeAws) -> Machine {
+    pub fn machine(&self, aws: &FakeAws, now: Timestamp) -> Machine {
         let home = TempHome::new();
         let path = home.path().display().to_string();
         let fill = |text: &str| {
+            let text = moments(text, now).replace("{KEY}", &key_pem().replace('\n', "\\n"));
             let text = text.replace("{HOME}", &path).replace("{CONTAINER}", &aws.container_url("/container"));
             let text = text.replace("{PORT}", &aws.addr().port().to_string());
-            ["{STS}", "{IMDS}"].iter().fold(text, |text, name| text.replace(name, &aws.url()))
+            ["{STS}", "{IMDS}", "{AWS}"].iter().fold(text, |text, name| text.replace(name, &aws.url()))
         };
         for (name, text) in [(".aws/config", &self.config), (".aws/credentials", &self.credentials)] {
             text.iter().for_each(|text| drop(home.write(name, &fill(text))));
         }
         for (name, text) in &self.files {
-            home.write(name, &fill(text));
+            home.write(&file_name(name), &fill(text));
         }
         for (name, text) in &self.raw {
             let text = fill(text);
@@ -162,6 +243,7 @@ impl Situation {
             fs::write(home.path().join(name), bytes).unwrap();
         }
         let mut env = self.base(&path, &aws.url());
+        env.retain(|name, _| !self.without.contains(name));
         env.extend(self.env.iter().map(|(name, value)| (name.clone(), fill(value))));
         for (name, value) in &env {
             leaks::secret_variable(name, value);
@@ -176,7 +258,7 @@ impl Situation {
             Wrong(status) => Trouble::status(status),
         };
         let shape = |body: &Option<String>| body.clone().map_or(Shape::Full, Shape::Raw);
-        let Situation { imds, container, sts, .. } = self;
+        let Situation { imds, container, sts, sign_in, .. } = self;
         aws.imds().set(|fake| {
             fake.v1 = imds.v1;
             fake.token = trouble(imds.token);
@@ -196,6 +278,13 @@ impl Situation {
             fake.trouble = trouble(container.status);
             fake.shape = shape(&container.body);
             fake.life = container.life.unwrap_or(fake.life);
+        });
+        aws.sign_in().set(|fake| {
+            fake.refuse.clone_from(&sign_in.refuse);
+            fake.without.clone_from(&sign_in.without);
+            fake.life = sign_in.life.unwrap_or(fake.life);
+            fake.token_life = sign_in.token_life.unwrap_or(fake.token_life);
+            fake.trouble = trouble(sign_in.status);
         });
         aws.sts().set(|fake| {
             fake.regions.extend(["ap-south-1", "us-west-2"].map(str::to_owned));

@@ -3,6 +3,8 @@
 //! `make clients` installs them under `build/`. One that is not there is a skip that is said, counted, and a failure
 //! where `KEYFOB_REQUIRE_TOOLS=1`.
 
+mod https;
+mod imds;
 mod programs;
 mod readme;
 mod through;

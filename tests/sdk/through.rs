@@ -106,6 +106,19 @@ fn keys_in_the_environment() {
     everyone_but_rust_is_alice(&stage, &agent);
 }
 
+/// The session that long-term keys are exchanged for has a token: it works everywhere, in Rust as well.
+#[test]
+fn long_term_keys_that_are_minted() {
+    let stage = Stage::new();
+    stage
+        .home
+        .credentials(&format!("[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"));
+    let config = stage.home.write("keyfob.toml", "[[role]]\nname = \"default\"\nstatic_keys = \"mint\"\n");
+    let agent = stage.serve(&[("KEYFOB_CONFIG", config.to_str().unwrap())]);
+    stage.everyone_is(&agent, "111122223333", ALICE);
+    assert_eq!(stage.aws.calls("GetSessionToken"), 1, "one question, whoever asks us");
+}
+
 #[test]
 fn keys_in_the_credentials_file() {
     let stage = Stage::new();

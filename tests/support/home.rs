@@ -1,7 +1,7 @@
 //! A home folder of a test's own, and the ways in which programs change files in it.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 /// A temporary home with an `.aws` folder; gone when dropped.
@@ -62,7 +62,7 @@ impl TempHome {
     pub fn volume(&self, name: &str, files: &[(&str, &str)]) -> Volume {
         let dir = self.path().join(name);
         fs::create_dir_all(&dir).unwrap();
-        let mut volume = Volume { dir, turn: 0 };
+        let mut volume = Volume::furnished(dir, Furnish { mode: 0o644, user: None, group: None });
         volume.swap(files);
         volume
     }
@@ -77,9 +77,23 @@ impl TempHome {
 pub struct Volume {
     dir: PathBuf,
     turn: u32,
+    furnish: Furnish,
+}
+
+/// Mode and owner of a volume's files.
+#[derive(Clone, Copy, Debug)]
+pub struct Furnish {
+    pub mode: u32,
+    pub user: Option<u32>,
+    pub group: Option<u32>,
 }
 
 impl Volume {
+    /// In a folder that is there; nothing is in it yet.
+    pub fn furnished(dir: PathBuf, furnish: Furnish) -> Volume {
+        Volume { dir, turn: 0, furnish }
+    }
+
     pub fn path(&self, file: &str) -> PathBuf {
         self.dir.join(file)
     }
@@ -91,7 +105,10 @@ impl Volume {
         let new = format!("..turn_{}", self.turn);
         fs::create_dir(self.dir.join(&new)).unwrap();
         for (name, text) in files {
-            fs::write(self.dir.join(&new).join(name), text).unwrap();
+            let file = self.dir.join(&new).join(name);
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(self.furnish.mode)).unwrap();
+            chown(&file, self.furnish.user, self.furnish.group).unwrap();
         }
         symlink(&new, self.dir.join("..data_tmp")).unwrap();
         fs::rename(self.dir.join("..data_tmp"), self.dir.join("..data")).unwrap();

@@ -17,13 +17,29 @@ pub fn secret(text: &str) {
     }
 }
 
-/// The secrets in an AWS file.
+/// The secrets in an AWS file, or in that of a sign-in.
 pub fn secrets_of_file(text: &str) {
+    if let Ok(kept) = serde_json::from_str(text) {
+        secrets_of_sign_in(&kept);
+    }
     for line in text.lines() {
         let Some((key, value)) = line.split_once('=') else { continue };
-        if matches!(key.trim(), "aws_secret_access_key" | "aws_session_token" | "aws_security_token") {
+        if matches!(
+            key.trim(),
+            "aws_secret_access_key" | "aws_session_token" | "aws_security_token" | "AWSSecretKey"
+        ) {
             secret(value.trim());
         }
+    }
+}
+
+fn secrets_of_sign_in(kept: &serde_json::Value) {
+    const SECRET: [&str; 6] =
+        ["accessToken", "refreshToken", "clientSecret", "secretAccessKey", "sessionToken", "dpopKey"];
+    for (key, value) in kept.as_object().into_iter().flatten() {
+        let lines = value.as_str().filter(|_| SECRET.contains(&key.as_str())).map(str::lines);
+        lines.into_iter().flatten().filter(|line| !line.starts_with("-----")).for_each(secret);
+        secrets_of_sign_in(value);
     }
 }
 

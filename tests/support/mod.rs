@@ -6,6 +6,7 @@
 pub mod aws;
 pub mod home;
 pub mod leaks;
+pub mod papers;
 pub mod raw;
 pub mod run;
 pub mod running;

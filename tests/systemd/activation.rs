@@ -50,11 +50,24 @@ fn launch_or_log(
     names: &str,
     sockets: &[i32],
 ) -> Option<Result<Serving, String>> {
+    launch_in(&[], home, env, names, sockets)
+}
+
+/// The same, begun by the words of `before`: in another namespace.
+fn launch_in(
+    before: &[&str],
+    home: &TempHome,
+    env: &[(String, String)],
+    names: &str,
+    sockets: &[i32],
+) -> Option<Result<Serving, String>> {
     let python = tool("python3")?;
     let way = home.path().join("way");
     let _left = std::fs::remove_file(&way);
     let giver = UnixListener::bind(&way).unwrap();
-    let run = Run::new(python)
+    let words: Vec<_> = before.iter().map(Into::into).chain([python]).collect();
+    let run = Run::new(&words[0])
+        .args(&words[1..])
         .args(["-c", LAUNCHER, way.to_str().unwrap(), names])
         .arg(crate::support::keyfob())
         .args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
@@ -189,4 +202,31 @@ fn a_restart_loses_nobody() {
     over.store(true, Ordering::Relaxed);
     let lost: Vec<String> = crowd.into_iter().flat_map(|client| client.join().unwrap()).collect();
     assert_eq!(lost, [""; 0], "of {}", asked.load(Ordering::Relaxed));
+}
+
+#[test]
+fn whoever_comes_from_another_network_cannot_be_known_and_gets_no_role_that_is_for_some_users() {
+    if !nix::unistd::geteuid().is_root() {
+        return crate::support::run::skip("only root can make a network namespace");
+    }
+    let (home, env) = furnished_with_a_token();
+    let config = "[[role]]\nname = \"everybody\"\n[[role]]\nname = \"mine\"\nallow = { uids = [0] }\n";
+    let config = home.write("keyfob.toml", config).display().to_string();
+    let env: Vec<_> = env.into_iter().chain([("KEYFOB_CONFIG".to_owned(), config)]).collect();
+    let [credentials, admin] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let sockets = [credentials.as_raw_fd(), admin.as_raw_fd()];
+    for (before, status) in [(&[][..], 200), (&["unshare", "--net"][..], 403)] {
+        let Some(agent) = launch_in(before, &home, &env, "credentials:admin", &sockets) else { return };
+        let agent = agent.unwrap_or_else(|log| panic!("{log}"));
+        let get = |role: &str| {
+            let path = format!("/v1/credentials/{role}");
+            raw::get(agent.bound.credentials, &path, &[("Authorization", TOKEN)])
+        };
+        assert_eq!(get("everybody").status, 200, "{before:?}");
+        let reply = get("mine");
+        assert_eq!(reply.status, status, "{before:?}: {}", reply.body);
+        if status == 403 {
+            assert!(reply.body.contains("cannot be known"), "{}", reply.body);
+        }
+    }
 }

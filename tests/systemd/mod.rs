@@ -1,7 +1,11 @@
 //! The agent as systemd's service: what it says, the sockets it is given, the units that start it.
 
 mod activation;
+mod drop_ins;
+mod machine;
 mod notify;
+mod readme;
+mod sandbox;
 mod sockets;
 mod units;
 

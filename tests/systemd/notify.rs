@@ -1,7 +1,10 @@
 //! What the agent says to a NOTIFY_SOCKET of the test's own.
 
+use std::fs::Permissions;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
@@ -11,9 +14,9 @@ use super::*;
 use crate::support::{Run, Serving, leaks};
 
 /// In systemd's place: every datagram that came.
-struct Ear {
+pub struct Ear {
     socket: UnixDatagram,
-    heard: Vec<String>,
+    pub heard: Vec<String>,
 }
 
 impl Ear {
@@ -25,8 +28,17 @@ impl Ear {
     /// On a path in that home; also the address for the agent.
     fn at_path(home: &TempHome) -> (Ear, String) {
         let path = home.path().join("notify");
-        let socket = UnixDatagram::bind(&path).unwrap();
-        (Ear::of(socket), path.display().to_string())
+        (Ear::at(&path), path.display().to_string())
+    }
+
+    /// On a path where everybody may speak to it.
+    pub fn at(path: &Path) -> Ear {
+        // One that an ear before this one has left.
+        let _gone = std::fs::remove_file(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let socket = UnixDatagram::bind(path).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
+        Ear::of(socket)
     }
 
     /// Under a name that is no file.
@@ -38,7 +50,7 @@ impl Ear {
 
     /// Waits for the next datagram that fits, after those that were waited for before.
     #[track_caller]
-    fn next(&mut self, fits: impl Fn(&str) -> bool) -> String {
+    pub fn next(&mut self, fits: impl Fn(&str) -> bool) -> String {
         let begun = Instant::now();
         let mut seen = vec![0; 8192];
         while begun.elapsed() < SOON {

@@ -1,17 +1,14 @@
 //! The unit and its drop-ins, as systemd's own tools read them. No manager is started.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::machine::ours;
 use super::*;
 use crate::support::tools::tool;
 use crate::support::{Finished, Run, keyfob};
 
 /// The most exposure that `systemd-analyze security` may find, in tenths.
 const EXPOSURE: &str = "15";
-
-fn ours(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd").join(name)
-}
 
 /// A folder with the units as they would be installed, but for the place of the binary, and these drop-ins.
 fn installed(drop_ins: &[&str]) -> TempHome {
@@ -30,7 +27,8 @@ fn installed(drop_ins: &[&str]) -> TempHome {
 
 fn examples() -> Vec<String> {
     let listed = std::fs::read_dir(ours("examples")).unwrap();
-    let names: Vec<_> = listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let names = listed.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<_> = names.filter(|name| name.ends_with(".conf")).collect();
     assert!(names.len() >= 3, "the examples were not found");
     names
 }

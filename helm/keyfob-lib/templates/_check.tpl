@@ -40,9 +40,15 @@ Takes the chart's own context, or a dict with it as "root" and more beside it.
 {{- if and .webIdentity .profile -}}
 {{- fail (printf "keyfob: role %s has webIdentity and profile: choose one" .name) -}}
 {{- end -}}
+{{- if and .webIdentity .expect -}}
+{{- if and .expect.sources (not (has "role_web_identity" .expect.sources)) -}}
+{{- fail (printf "keyfob: role %s has webIdentity and expects %s: its source is role_web_identity" .name (join ", " .expect.sources)) -}}
+{{- end -}}
+{{- end -}}
 {{- if not .roleArn -}}
 {{- $role := . -}}
-{{- range $key := list "externalId" "duration" "region" -}}
+{{- $needing := ternary (list "externalId") (list "externalId" "duration" "region") (eq "mint" (default "" .staticKeys)) -}}
+{{- range $key := $needing -}}
 {{- if hasKey $role $key -}}
 {{- fail (printf "keyfob: role %s has %s, which is for an assumed role: roleArn is missing" $role.name $key) -}}
 {{- end -}}

@@ -42,9 +42,6 @@ metrics = {{ $values.telemetry.metrics | toJson }}
 {{- if and $role.sessionName $role.roleArn -}}
 {{- $lines = append $lines (printf "session_name = %s" (toJson $role.sessionName)) -}}
 {{- end -}}
-{{- if $role.webIdentity -}}
-{{- $lines = append $lines "sources = [\"web_identity\"]" -}}
-{{- end -}}
 {{- with $role.expect -}}
 {{- $expected := list -}}
 {{- with .account }}{{ $expected = append $expected (printf "account = %s" (toJson .)) }}{{ end -}}
@@ -52,19 +49,9 @@ metrics = {{ $values.telemetry.metrics | toJson }}
 {{- $lines = append $lines (printf "expect = { %s }" (join ", " $expected)) -}}
 {{- end -}}
 {{- with $role.webIdentity -}}
-{{- $variables := list (printf "AWS_ROLE_ARN = %s" (toJson .roleArn)) "AWS_WEB_IDENTITY_TOKEN_FILE = \"/run/keyfob-identity/token\"" -}}
-{{- with $role.sessionName }}{{ $variables = append $variables (printf "AWS_ROLE_SESSION_NAME = %s" (toJson .)) }}{{ end -}}
-{{- with $.values.region }}{{ $variables = append $variables (printf "AWS_REGION = %s" (toJson .)) }}{{ end -}}
-{{- /* These replace every AWS_ variable of the agent's own: what somebody set there goes along. */ -}}
-{{- range $.values.extraEnv -}}
-{{- if and (hasPrefix "AWS_" .name) .value -}}
-{{- if has .name (list "AWS_ROLE_ARN" "AWS_WEB_IDENTITY_TOKEN_FILE" "AWS_ROLE_SESSION_NAME" "AWS_REGION") -}}
-{{- fail (printf "keyfob: extraEnv has %s, which webIdentity, sessionName or region sets for role %s: leave it out" .name $role.name) -}}
-{{- end -}}
-{{- $variables = append $variables (printf "%s = %s" .name (toJson .value)) -}}
-{{- end -}}
-{{- end -}}
-{{- $lines = append $lines (printf "env = { %s }" (join ", " $variables)) -}}
+{{- $identity := list (printf "role_arn = %s" (toJson .roleArn)) "token_file = \"/run/keyfob-identity/token\"" -}}
+{{- with $role.sessionName }}{{ $identity = append $identity (printf "session_name = %s" (toJson .)) }}{{ end -}}
+{{- $lines = append $lines (printf "web_identity = { %s }" (join ", " $identity)) -}}
 {{- end -}}
 {{- join "\n" $lines -}}
 {{- end -}}

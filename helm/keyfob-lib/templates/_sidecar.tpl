@@ -31,6 +31,8 @@
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
 - name: POD_NAMESPACE
   valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
+- name: POD_SERVICE_ACCOUNT
+  valueFrom: { fieldRef: { fieldPath: spec.serviceAccountName } }
 - name: POD_UID
   valueFrom: { fieldRef: { fieldPath: metadata.uid } }
 - name: NODE_NAME

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::config::{Audit, Detail, LogFormat, StaticKeys, Vars};
+use crate::config::{Argv, Audit, Detail, LogFormat, Own, StaticKeys, Token, Vars};
 use crate::credentials::SourceKind;
 
 fn problems(text: &str) -> Vec<String> {
@@ -27,7 +27,11 @@ const ADDRESS: &str = "wanted an IP address with a port, such as \"127.0.0.1:539
 const ADMIN: &str =
     "wanted an IP address with a port, such as \"127.0.0.1:5398\" or \"[::1]:5398\", or \"off\"";
 /// What several rows want.
-const WANTS: [(&str, &str); 7] = [
+const WANTS: [(&str, &str); 11] = [
+    ("{ALONE}", "a setting of an assumed role, and there is no role_arn; wanted role_arn beside it"),
+    ("{TAG}", "wanted up to 256 letters, digits, spaces or any of _.:/=+-@, not beginning with aws:"),
+    ("{NAME}", SESSION),
+    ("{ARGV}", "a program and its arguments, such as [\"/usr/local/bin/helper\", \"--json\"]"),
     ("{ADDRESS}", ADDRESS),
     ("{ADMIN}", ADMIN),
     ("{PATH}", PATH),
@@ -42,6 +46,8 @@ const LIMIT: &str = "wanted a length of time from 100ms to 1h, such as \"10s\"";
 const NAME: &str = "wanted a name of 1 to 64 letters, digits, '.', '_' or '-'";
 const MODE: &str = "wanted octal permission bits in quotes that let the owner read, nobody else write and nobody \
                     execute, such as \"0440\"";
+const SESSION: &str = "wanted 2 to 64 letters, digits or any of _+=,.@-, with {host}, {namespace}, {serviceaccount}, {pod} \
+                       or {role} in it";
 const ARN: &str = "wanted a role's ARN, such as \"arn:aws:iam::111122223333:role/app\"";
 
 #[test]
@@ -54,6 +60,9 @@ fn each_mistake_is_named_with_its_place_what_stands_there_and_what_was_wanted() 
     assert_each("role[0]", "[[role]]\nname = \"a\"\n", ROLE);
     let arn = "[[role]]\nname = \"a\"\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\n";
     assert_each("role[0]", arn, ASSUMED);
+    let identity =
+        "[[role]]\nname = \"a\"\n[role.web_identity]\nrole_arn = \"arn:aws:iam::111122223333:role/app\"\n";
+    assert_each("role[0].web_identity", identity, IDENTITY);
 }
 
 /// Each row: the last lines of a file, the key in `table` that is wrong on the very last one, the rest of the problem.
@@ -113,16 +122,16 @@ const LISTEN: &[(&str, &str, &str)] = &[
     ("ttl = 0", "ttl", "0; wanted a whole number from 1 to 255"),
     ("ttl = 256", "ttl", "256; wanted a whole number from 1 to 255"),
     ("ttl = \"1\"", "ttl", "\"1\"; wanted a whole number from 1 to 255"),
-    ("imds = true", "imds", "true; wanted false: answering the metadata service's paths is not built yet"),
+    ("imds = 1", "imds", "1; wanted true or false"),
     (
-        "tls = { cert = \"/c\", key = \"/k\" }",
-        "tls",
-        "a table; wanted nothing: a later version brings TLS on the credentials listener",
+        "tls = { cert = \"/c\", key = \"k\" }",
+        "tls.key",
+        "\"k\"; wanted the absolute path of a file, such as \"/run/keyfob/token\"",
     ),
     (
         "admin_tls = { cert = \"/c\" }",
-        "admin_tls",
-        "a table; wanted nothing: a later version brings TLS on the admin listener",
+        "admin_tls.key",
+        "not there; wanted both files: { cert = \"/…\", key = \"/…\" }",
     ),
     (
         "credential = [\"127.0.0.1:1\"]",
@@ -247,12 +256,7 @@ const ROLE: &[(&str, &str, &str)] = &[
         "a setting of an assumed role, and there is no role_arn; wanted role_arn beside it",
     ),
     ("required = 1", "required", "1; wanted true or false"),
-    (
-        "static_keys = \"mint\"",
-        "static_keys",
-        "\"mint\"; wanted \"as-is\" or \"refuse\": \"mint\" is not built yet",
-    ),
-    ("static_keys = \"no\"", "static_keys", "\"no\"; wanted \"as-is\" or \"refuse\""),
+    ("static_keys = \"no\"", "static_keys", "\"no\"; wanted \"as-is\", \"mint\" or \"refuse\""),
     ("expect = \"111122223333\"", "expect", "\"111122223333\"; wanted a table: [role[0].expect]"),
     (
         "expect = { account = 111122223333 }",
@@ -285,32 +289,46 @@ const ROLE: &[(&str, &str, &str)] = &[
         "env.A=B",
         "a text of 1 characters (not shown); wanted the name of an environment variable, without '='",
     ),
+    ("allow = { uids = [1000, -1] }", "allow.uids[1]", "-1; wanted a user's number, such as 1000"),
+    ("allow = { uids = [\"app\"] }", "allow.uids[0]", "\"app\"; wanted a user's number, such as 1000"),
+    ("allow = { uids = [] }", "allow.uids", "an empty list; wanted at least one user: nobody could ask"),
+    ("allow = {}", "allow.uids", "not there; wanted the users who may ask: { uids = [1000] }"),
+    ("process = \"hush --key x\"", "process", "a text of 12 characters (not shown); wanted a list of {ARGV}"),
+    ("process = []", "process", "an empty list; wanted a list of {ARGV}"),
+    ("process = [\"\", \"x\"]", "process", "a program without a name; wanted a list of {ARGV}"),
     (
-        "allow = { uids = [1000] }",
-        "allow",
-        "a table; wanted nothing: a later version brings access by user id",
+        "process = [\"helper\", 7]",
+        "process[1]",
+        "something else than a text: integer (not shown); wanted a text in quotes",
     ),
     (
-        "process = [\"helper\"]",
-        "process",
-        "a list; wanted nothing: a later version brings a command of the role's own",
+        "process = [\"helper\"]\nsources = [\"env\"]",
+        "sources",
+        "it stands beside process; wanted one of the two: process is the role's only source",
     ),
     (
-        "web_identity = { role_arn = \"a\" }",
-        "web_identity",
-        "a table; wanted nothing: a later version brings a web identity of the role's own",
+        "process = [\"helper\"]\nprofile = \"p\"",
+        "profile",
+        "it stands beside process; wanted one of the two: process is the role's only source",
+    ),
+    (
+        "process = [\"helper\"]\nexpect = { sources = [\"process\"] }",
+        "expect.sources",
+        "none of these is among the role's sources; wanted a source that the role may use: nothing would ever be served",
     ),
     (
         "roles_anywhere = {}",
         "roles_anywhere",
         "a table; wanted nothing: a later version brings IAM Roles Anywhere",
     ),
-    ("policy = \"{}\"", "policy", "\"{}\"; wanted nothing: a later version brings a session policy"),
-    ("tags = { a = \"b\" }", "tags", "a table; wanted nothing: a later version brings session tags"),
+    ("policy = '{\"Statement\":[]}'", "policy", "{ALONE}"),
+    ("tags = { a = \"b\" }", "tags", "{ALONE}"),
+    ("source_identity = \"me\"", "source_identity", "{ALONE}"),
+    ("static_keys = \"mint\"\nexternal_id = \"x1\"", "external_id", "{ALONE}"),
     (
-        "source_identity = \"me\"",
-        "source_identity",
-        "\"me\"; wanted nothing: a later version brings a source identity",
+        "static_keys = \"mint\"\nduration = \"13h\"",
+        "duration",
+        "\"13h\"; wanted a length of time from 15m to 12h, as STS allows",
     ),
     ("profil = \"prod\"", "profil", "an unknown key; wanted a known one: did you mean `profile`?"),
 ];
@@ -321,21 +339,106 @@ const ASSUMED: &[(&str, &str, &str)] = &[
         "external_id",
         "a text of 9 characters (not shown); wanted 2 to 1224 letters, digits or any of _+=,.@:/-",
     ),
-    ("session_name = \"a\"", "session_name", "\"a\"; wanted 2 to 64 letters, digits or any of _+=,.@-"),
-    ("session_name = \"a b\"", "session_name", "\"a b\"; wanted 2 to 64 letters, digits or any of _+=,.@-"),
-    (
-        "session_name = \"web-{pod}\"",
-        "session_name",
-        "\"web-{pod}\"; wanted a plain name: templates such as {host} are not built yet",
-    ),
+    ("session_name = \"a\"", "session_name", "\"a\"; {NAME}"),
+    ("session_name = \"a b\"", "session_name", "\"a b\"; {NAME}"),
+    ("session_name = \"web-{pood}\"", "session_name", "\"web-{pood}\"; {NAME}"),
+    ("session_name = \"web-{pod\"", "session_name", "\"web-{pod\"; {NAME}"),
     ("duration = \"10m\"", "duration", "\"10m\"; wanted a length of time from 15m to 12h, as STS allows"),
     ("duration = \"13h\"", "duration", "\"13h\"; wanted a length of time from 15m to 12h, as STS allows"),
     ("region = \"Frankfurt\"", "region", "\"Frankfurt\"; wanted a region such as \"eu-central-1\""),
+    ("policy = 7", "policy", "7; wanted the JSON of a session policy, at most 2048 characters of Latin-1"),
+    (
+        "policy = '{\"Statement\": [}'",
+        "policy",
+        "\"{\\\"Statement\\\": [}\"; wanted the JSON of a session policy, and JSON's reader says: expected value at line 1 column 16",
+    ),
+    ("policy = '[]'", "policy", "\"[]\"; wanted the JSON of a session policy: an object with Statement"),
+    (
+        "policy = '\u{2026}'",
+        "policy",
+        "\"\u{2026}\"; wanted the JSON of a session policy, at most 2048 characters of Latin-1",
+    ),
+    (
+        "source_identity = \"{pod}\"",
+        "source_identity",
+        "\"{pod}\"; wanted 2 to 64 letters, digits or any of _+=,.@-",
+    ),
+    ("tags = [\"a\"]", "tags", "a list; wanted a table: [role[0].tags]"),
+    ("tags = { a = \"x*\" }", "tags.a", "a text of 2 characters (not shown); {TAG}"),
+    ("tags = { a = \"AWS:x\" }", "tags.a", "a text of 5 characters (not shown); {TAG}"),
+    ("tags = { a = 1 }", "tags.a", "something else than a text: integer (not shown); {TAG}"),
+    (
+        "tags = { \"aws:x\" = \"y\" }",
+        "tags.aws:x",
+        "a text of 1 characters (not shown); wanted a tag's key: 1 to 128 letters, digits, spaces or any of _.:/=+-@, not beginning with aws:",
+    ),
+    (
+        "tags = { team = \"a\", Team = \"b\" }",
+        "tags",
+        "team stands there twice; wanted each key once, in whatever case",
+    ),
+    (
+        "transitive_tags = \"a\"",
+        "transitive_tags",
+        "\"a\"; wanted a list of keys of tags, such as [\"team\"]",
+    ),
+    (
+        "tags = { a = \"b\" }\ntransitive_tags = [\"a\", \"c\"]",
+        "transitive_tags[1]",
+        "\"c\", which is not in tags; wanted the key of a tag in tags",
+    ),
+    (
+        "tags = { a = \"b\" }\ntransitive_tags = [\"a\", \"a\"]",
+        "transitive_tags[1]",
+        "a stands there twice; wanted each key once",
+    ),
+];
+
+const IDENTITY: &[(&str, &str, &str)] = &[
+    ("token_process = []", "token_process", "an empty list; wanted a list of {ARGV}"),
+    ("token_file = \"token\"", "token_file", "\"token\"; {PATH}"),
+    (
+        "token_file = \"/t\"\ntoken_process = [\"hush\"]",
+        "token_process",
+        "it stands beside token_file; wanted one of the two",
+    ),
+    ("token_file = \"/t\"\nsession_name = \"{pood}\"", "session_name", "\"{pood}\"; {NAME}"),
+    (
+        "token_file = \"/t\"\nduration = \"13h\"",
+        "duration",
+        "\"13h\"; wanted a length of time from 15m to 12h, as STS allows",
+    ),
+    ("token_file = \"/t\"\nregion = \"X\"", "region", "\"X\"; wanted a region such as \"eu-central-1\""),
+    (
+        "token_file = \"/t\"\nexternal_id = \"me\"",
+        "external_id",
+        "an unknown key; wanted one of role_arn, token_file, token_process, session_name, duration, region, policy",
+    ),
 ];
 
 #[test]
 fn mistakes_outside_of_the_tables_are_named() {
     let cases = [
+        (
+            "[[role]]\nname = \"a\"\nweb_identity = { role_arn = \"arn:aws:iam::111122223333:role/app\" }",
+            "k.toml:3 role[0].web_identity.token_file: no token_file; wanted token_file = \"…\", or token_process = [\"…\"]",
+        ),
+        (
+            "[[role]]\nname = \"a\"\nweb_identity = { token_file = \"/t\" }",
+            "k.toml:3 role[0].web_identity.role_arn: no role_arn; wanted the ARN of the role that the token is good for",
+        ),
+        (
+            "[[role]]\nname = \"a\"\nweb_identity = \"/t\"",
+            "k.toml:3 role[0].web_identity: \"/t\"; wanted a table: [role[0].web_identity]",
+        ),
+        (
+            "[[role]]\nname = \"a\"\nsources = [\"env\"]\n[role.web_identity]\ntoken_file = \"/t\"\nrole_arn = \"arn:aws:iam::111122223333:role/app\"",
+            "k.toml:3 role[0].sources: it stands beside web_identity; wanted one of the two: web_identity is the role's only source",
+        ),
+        (
+            "[[role]]\nname = \"a\"\nprocess = [\"x\"]\n[role.web_identity]\ntoken_file = \"/t\"\nrole_arn = \"arn:aws:iam::111122223333:role/app\"",
+            "k.toml:4 role[0].web_identity: it stands beside process; wanted one of the two: process is the role's only source",
+        ),
         ("listne = {}", "k.toml:1 listne: an unknown table; wanted a known one: did you mean `listen`?"),
         (
             "port = 1",
@@ -447,6 +550,11 @@ external_id = "x:1"
 session_name = "me@here"
 duration = "1h"
 region = "us-gov-west-1"
+policy = """{"Version": "2012-10-17",
+  "Statement": []}"""
+tags = { "Team name" = "Müller + Co" }
+transitive_tags = ["Team name"]
+source_identity = "me@here"
 required = false
 static_keys = "refuse"
 expect = { account = "111122223333", sources = ["imds"] }
@@ -457,6 +565,19 @@ env = { AWS_CONFIG_FILE = "/c", EMPTY = "" }
 [[role]]
 name = "other"
 env = {}
+[[role]]
+name = "vault"
+process = ["vault-aws", "--role", ""]
+role_arn = "arn:aws:iam::111122223333:role/app"
+expect = { sources = ["role_process"] }
+[[role]]
+name = "job"
+web_identity = { role_arn = "arn:aws:iam::111122223333:role/ci", token_process = ["token", "x"], session_name = "{role}-{host}", duration = "15m", region = "eu-west-1" }
+[[role]]
+name = "keys"
+static_keys = "mint"
+duration = "1h"
+region = "eu-west-1"
 "#;
 
 #[test]
@@ -480,7 +601,7 @@ fn everything_that_can_be_said_is_read() {
             identity: true,
         }
     );
-    let [app, other] = read.roles.as_slice() else { panic!("two roles") };
+    let [app, other, vault, job, keys] = read.roles.as_slice() else { panic!("five roles") };
     let sources = app.sources.as_deref().unwrap();
     assert!(sources.contains(&SourceKind::Profile) && sources.contains(&SourceKind::StaticConfig));
     assert!(sources.contains(&SourceKind::EksPodIdentity) && !sources.contains(&SourceKind::Env));
@@ -494,6 +615,21 @@ fn everything_that_can_be_said_is_read() {
     assert_eq!(app.env.as_ref().unwrap().0.len(), 2);
     assert_eq!(other.env, Some(Vars::default()));
     assert_eq!(other.assume, None);
+    let argv = ["vault-aws", "--role", ""].map(str::to_owned);
+    assert_eq!(vault.own, Some(Own::Process(Argv(argv.into()))));
+    assert_eq!(format!("{:?}", vault.own), "Some(Process(vault-aws and 2 arguments (not shown)))");
+    assert!(vault.assume.is_some());
+    let Some(Own::WebIdentity(identity)) = &job.own else { panic!("{job:?}") };
+    assert_eq!(identity.session_name.as_ref().unwrap().to_string(), "{role}-{host}");
+    assert_eq!(identity.duration, Some(Duration::from_mins(15)));
+    assert_eq!(job.region(), Some("eu-west-1"));
+    assert_eq!((keys.static_keys, keys.region()), (StaticKeys::Mint, Some("eu-west-1")));
+    assert_eq!(keys.mint.as_ref().unwrap().duration, Some(Duration::from_hours(1)));
+    assert!(app.mint.is_none() && app.assume.as_ref().unwrap().policy.as_ref().unwrap().contains('\n'));
+    assert_eq!(app.assume.as_ref().unwrap().tags["Team name"], "Müller + Co");
+    assert_eq!(app.assume.as_ref().unwrap().transitive_tags, ["Team name"]);
+    assert_eq!(app.assume.as_ref().unwrap().source_identity.as_deref(), Some("me@here"));
+    assert!(matches!(&identity.token, Token::Process(argv) if argv.0 == ["token", "x"]));
 }
 
 #[test]

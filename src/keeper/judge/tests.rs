@@ -359,10 +359,7 @@ mod metadata {
         let mut role = Role::named(RoleName::default_role());
         role.assume = Some(crate::config::Assume {
             role_arn: "arn:aws:iam::111111111111:role/r".to_owned(),
-            external_id: None,
-            session_name: None,
-            duration: None,
-            region: None,
+            ..Default::default()
         });
         assert!(!Policy::of(&role, &Refresh::default()).extend);
     }

@@ -2,6 +2,7 @@
 
 use super::super::testing::{Home, surroundings, walked};
 use super::*;
+use crate::config::Assume;
 use crate::failure::FailureKind;
 use crate::http::fake::{Fake, Reply, ok};
 use crate::report::{Look, Outcome};
@@ -78,16 +79,16 @@ async fn what_is_broken_ends_the_walk() {
     is(&named("default"), "", "", "profile! PROFILE-UNKNOWN").await;
     is(&named("p"), "[p]", "", "profile! PROFILE-UNKNOWN").await;
     is(&named("p"), "[profile p]", "", "env ENVK").await;
-    is(&[], sso, &format!("[default]\n{KEYS}"), "sso! PROFILE-UNSUPPORTED").await;
+    is(&[], sso, &format!("[default]\n{KEYS}"), "sso! SSO-CONFIG").await;
     is(&[], "[default]\nsso_start_url=x\nsso_region=y", "", "nothing").await;
-    is(&[], "[default]\nlogin_session=x", "", "login! PROFILE-UNSUPPORTED").await;
+    is(&[], "[default]\nlogin_session=x", "", "login! LOGIN-NOLOGIN").await;
     is(&[], "[default]\nlogin_session=x", &format!("[default]\n{KEYS}"), "static_file FILE").await;
     is(&[("AWS_CREDENTIAL_FILE", "/gone")], "", "", "boto_file! FILE-UNREADABLE").await;
     is(
         &[("AWS_CREDENTIAL_FILE", "HOME/config")],
         "[profile AWSAccessKeyId]\nAWSAccessKeyId=x",
         "",
-        "boto_file! PROFILE-UNSUPPORTED",
+        "boto_file! FILE-PARTIAL",
     )
     .await;
     is(&[("AWS_CREDENTIAL_FILE", "HOME/config")], "", "", "nothing").await;
@@ -95,7 +96,7 @@ async fn what_is_broken_ends_the_walk() {
         &[("BOTO_CONFIG", "HOME/config")],
         "[Credentials]\naws_access_key_id=x",
         "",
-        "boto_file! PROFILE-UNSUPPORTED",
+        "boto_file! FILE-PARTIAL",
     )
     .await;
     is(&[ENV[0], ENV[1], ("AWS_METADATA_SERVICE_TIMEOUT", "1s")], "", "", "profile! PROFILE-VALUE").await;
@@ -133,7 +134,7 @@ async fn the_older_profile_variable_wins() {
 }
 
 /// A fake STS whose key ids tell who assumed what: `app<FILE`.
-fn sts() -> Fake {
+pub(super) fn sts() -> Fake {
     Fake::serving(|request| {
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         let field = |name: &str| {
@@ -337,9 +338,9 @@ async fn a_role_of_our_own_is_assumed_with_what_was_found() {
     role.assume = Some(Assume {
         role_arn: arn("app"),
         external_id: Some("ext".to_owned()),
-        session_name: None,
         duration: Some(std::time::Duration::from_secs(1800)),
         region: Some("eu-north-1".to_owned()),
+        ..Assume::default()
     });
     let lineup = Botocore::new(role, home.env(), Arc::new(surroundings()));
     assert_eq!(walked(&lineup).await.0, "static_file app-by-FILE@111122223333");

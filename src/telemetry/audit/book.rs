@@ -200,10 +200,8 @@ mod tests {
     fn the_count_of_a_client_that_never_returns_is_not_lost() {
         let mut book = Book::new(at(0));
         book.enter(key(Some(1), "WXYZ"), record(), at(0));
-        assert!(
-            book.repeats(key(Some(1), "WXYZ"), at(1)).is_some()
-                && book.repeats(key(Some(1), "WXYZ"), at(2)).is_some()
-        );
+        assert!(book.repeats(key(Some(1), "WXYZ"), at(1)).is_some());
+        assert!(book.repeats(key(Some(1), "WXYZ"), at(2)).is_some());
         assert_eq!(counts(&book.enter(key(Some(2), "WXYZ"), record(), at(400))), [1, 0]);
         assert!(book.repeats(key(Some(2), "WXYZ"), at(401)).is_some());
         assert_eq!(counts(&book.close()), [0]);

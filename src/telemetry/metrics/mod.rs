@@ -146,6 +146,8 @@ impl Observe for Metrics {
             | Event::WatchRestored
             | Event::TokenWritten(_)
             | Event::TokensRejected(_)
+            | Event::CertificatesRejected(_)
+            | Event::WiringUnwritten(_)
             | Event::ClockJumped
             | Event::Draining(_) => {}
         }

@@ -63,10 +63,12 @@ impl Requests {
             credentials: OnceLock::new(),
         };
         requests.in_flight.touch(&[CREDENTIALS.into()]);
-        for reason in ["limit", "malformed"] {
+        for reason in ["limit", "malformed", "tls"] {
             requests.rejected.touch(&[reason.into()]);
         }
-        for reason in ["missing_token", "bad_token", "bad_host_header", "forwarded_header", "role_denied"] {
+        let denied = ["role_denied", "peer_denied"];
+        let malformed = ["missing_token", "bad_token", "bad_host_header", "forwarded_header"];
+        for reason in malformed.into_iter().chain(denied) {
             requests.refused.touch(&[reason.into()]);
         }
         requests

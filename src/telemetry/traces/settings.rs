@@ -236,7 +236,7 @@ impl Reader<'_> {
                 None
             }
         };
-        Certificates { authority: authority.map(|(_, path)| path), own }
+        Certificates { authority: authority.map(|(_, path)| path), own, known: Box::default() }
     }
 
     fn pace(&mut self) -> Pace {

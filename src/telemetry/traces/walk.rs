@@ -157,14 +157,47 @@ fn template(call: &Call, url: Option<&Uri>) -> &'static str {
         // ECS tells tasks apart by it.
         "container" if path.starts_with("/v2/credentials/") => "/v2/credentials/{id}",
         "container" if path == "/v1/credentials" => "/v1/credentials",
+        "sso" => "/federation/credentials",
+        "sso_oidc" => "/token",
+        "signin" => "/v1/token",
         _ => "{path}",
     }
 }
 
-/// `sts.eu-west-1.amazonaws.com`, also with `-fips`.
+/// `sts.eu-west-1.amazonaws.com`, `portal.sso.…`, `oidc.…`, each also with `-fips`; `eu-west-1.signin.aws.amazon.com`.
 fn region_of(url: &Uri) -> Option<&str> {
     let mut labels = url.host()?.split('.');
-    let (service, region) = (labels.next()?, labels.next()?);
+    let (first, second) = (labels.next()?, labels.next()?);
+    let region = match first {
+        "portal" => labels.next()?,
+        _ if second == "signin" => first,
+        _ if ["sts", "oidc", "signin"].iter().any(|service| first.starts_with(service)) => second,
+        _ => return None,
+    };
     let regional = region.contains('-') && region.ends_with(|last: char| last.is_ascii_digit());
-    (service.starts_with("sts") && regional).then_some(region)
+    regional.then_some(region)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_region_is_read_from_the_hosts_of_aws() {
+        for (host, region) in [
+            ("sts.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("sts-fips.us-gov-west-1.api.aws", Some("us-gov-west-1")),
+            ("portal.sso.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("portal.sso-fips.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
+            ("oidc.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("eu-west-1.signin.aws.amazon.com", Some("eu-west-1")),
+            ("signin-fips.us-east-1.amazonaws.com", Some("us-east-1")),
+            ("sts.amazonaws.com", None),
+            ("portal.example.com", None),
+            ("127.0.0.1", None),
+            ("localhost", None),
+        ] {
+            assert_eq!(region_of(&format!("https://{host}/").parse().unwrap()), region, "{host}");
+        }
+    }
 }

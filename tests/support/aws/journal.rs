@@ -12,6 +12,7 @@ pub enum Face {
     Imds,
     Container,
     Sts,
+    SignIn,
     Unknown,
 }
 
@@ -40,7 +41,7 @@ pub struct Entry {
     pub query: String,
     /// Names in lower case, in order of arrival.
     pub headers: Vec<(String, String)>,
-    /// The form of a query-protocol call.
+    /// The form of a query-protocol call; the fields of one to a sign-in service.
     pub form: BTreeMap<String, String>,
     pub outcome: Outcome,
     /// Since the fake started.

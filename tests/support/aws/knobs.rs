@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::sts::Provider;
+
 /// The knobs of one face; turned from the test's thread, read by the server's.
 #[derive(Default)]
 pub struct Knobs<K>(Mutex<K>);
@@ -164,6 +166,44 @@ impl Default for Container {
     }
 }
 
+/// The services behind `aws sso login` and `aws login`.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// Operation to status and code; for Sign-In the reason, in capitals, in place of the code.
+    pub refuse: BTreeMap<String, (u16, String)>,
+    /// SSO tokens that are good no longer.
+    pub revoked: BTreeSet<String>,
+    /// Each refresh token is good once.
+    pub once: bool,
+    /// Those that were used, and the ids of proofs.
+    pub spent: BTreeSet<String>,
+    /// Fields that answers lack.
+    pub without: Vec<String>,
+    /// Of a role's credentials, in seconds; negative for credentials that have expired.
+    pub life: i64,
+    /// Of tokens and of what `aws login` gives.
+    pub token_life: i64,
+    pub trouble: Option<Trouble>,
+    /// Before each answer.
+    pub delay: Duration,
+}
+
+impl Default for SignIn {
+    fn default() -> SignIn {
+        SignIn {
+            refuse: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            once: false,
+            spent: BTreeSet::new(),
+            without: Vec::new(),
+            life: 3600,
+            token_life: 3600,
+            trouble: None,
+            delay: Duration::ZERO,
+        }
+    }
+}
+
 /// STS.
 #[derive(Clone, Debug)]
 pub struct Sts {
@@ -186,6 +226,8 @@ pub struct Sts {
     pub bad_identity_token: bool,
     /// Every web identity token is refused as expired.
     pub expired_identity_token: bool,
+    /// Verifies web identity tokens; without one, every other token is taken.
+    pub provider: Option<Provider>,
     /// Seconds, in place of what was asked for; negative for credentials that have expired.
     pub life: Option<i64>,
     /// Before each answer.
@@ -205,6 +247,7 @@ impl Default for Sts {
             trouble: None,
             bad_identity_token: false,
             expired_identity_token: false,
+            provider: None,
             life: None,
             delay: Duration::ZERO,
         }

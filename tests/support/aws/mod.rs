@@ -1,4 +1,5 @@
-//! A fake AWS on a loopback port: instance metadata, container credentials and STS, with real signature checks.
+//! A fake AWS on a loopback port: instance metadata, container credentials, STS with real signature checks, SSO and
+//! Sign-In.
 //!
 //! It runs on a thread of its own, so a test may block on a child process that talks to it. A key id
 //! tells who asked for what (see `mint`), so a right key proves the whole path that led to it.
@@ -10,6 +11,7 @@ pub mod knobs;
 mod mint;
 mod port;
 mod server;
+pub mod sign_in;
 mod sts;
 mod wire;
 
@@ -18,8 +20,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use journal::{Entry, Face, Outcome};
-pub use knobs::{Container, Imds, Knobs, Listing, Shape, Sts, Trouble};
-pub use mint::Issued;
+pub use knobs::{Container, Imds, Knobs, Listing, Shape, SignIn, Sts, Trouble};
+pub use mint::{Issued, sha256_hex};
+pub use sts::Provider;
 
 use journal::Journal;
 use mint::Mint;
@@ -36,6 +39,7 @@ pub struct World {
     pub imds: Knobs<Imds>,
     pub container: Knobs<Container>,
     pub sts: Knobs<Sts>,
+    pub sign_in: Knobs<SignIn>,
     pub metadata_tokens: Mutex<Vec<imds::SessionToken>>,
     /// Bytes of endless bodies that clients have taken.
     pub streamed: std::sync::atomic::AtomicU64,
@@ -62,6 +66,7 @@ impl FakeAws {
             imds: Knobs::default(),
             container: Knobs::default(),
             sts: Knobs::default(),
+            sign_in: Knobs::default(),
             metadata_tokens: Mutex::default(),
             streamed: 0.into(),
         });
@@ -111,6 +116,10 @@ impl FakeAws {
         &self.world.sts
     }
 
+    pub fn sign_in(&self) -> &Knobs<SignIn> {
+        &self.world.sign_in
+    }
+
     /// Registers long-term keys of an IAM user.
     pub fn add_user(&self, key_id: &str, secret: &str, account: &str, user: &str) {
         self.mint().add_user(key_id, secret, account, user);
@@ -150,8 +159,8 @@ impl FakeAws {
     }
 
     /// How often an operation was asked for: an STS action, or one of `PutToken`, `ListRoles`, `GetRole`,
-    /// `GetAvailabilityZone`, `GetRegion`, `OtherMetadata`, `ContainerCredentials`, `PodIdentity`, `Connect` (to a
-    /// proxy), `Unknown`.
+    /// `GetAvailabilityZone`, `GetRegion`, `OtherMetadata`, `ContainerCredentials`, `PodIdentity`, `GetRoleCredentials`,
+    /// `CreateToken`, `CreateOAuth2Token`, `Connect` (to a proxy), `Unknown`.
     pub fn calls(&self, op: &str) -> usize {
         self.world.journal.calls(op)
     }

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use super::World;
 use super::journal::{Entry, Face, Outcome};
 use super::wire::{Answer, Asked, Payload, Said};
-use super::{container, imds, sts};
+use super::{container, imds, sign_in, sts};
 
 /// The largest request that is read.
 const MOST: usize = 256 * 1024;
@@ -50,6 +50,7 @@ async fn respond(
         headers: asked.headers.clone(),
         form: match face {
             Face::Sts => asked.form(),
+            Face::SignIn => sign_in::fields(&asked),
             _ => Default::default(),
         },
         outcome: Outcome::Pending,
@@ -59,6 +60,7 @@ async fn respond(
         Face::Imds => imds::answer(world, &asked),
         Face::Container => container::answer(world, &asked),
         Face::Sts => sts::answer(world, &asked),
+        Face::SignIn => sign_in::answer(world, &asked),
         Face::Unknown => Answer::text(404, "the fake AWS has nothing here").into(),
     };
     if !delay.is_zero() {
@@ -99,6 +101,8 @@ fn route(world: &World, asked: &Asked) -> (Face, String, Duration) {
     } else if container::owns(&asked.path) {
         let op = container::operation(asked).to_owned();
         (Face::Container, op, world.container.now().delay)
+    } else if let Some(op) = sign_in::operation(asked) {
+        (Face::SignIn, op.to_owned(), world.sign_in.now().delay)
     } else if let Some(op) = sts::operation(asked) {
         (Face::Sts, op, world.sts.now().delay)
     } else {

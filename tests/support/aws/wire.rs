@@ -11,6 +11,7 @@ use super::mint::Issued;
 pub const STAMP: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// A request, read whole.
+#[derive(Clone)]
 pub struct Asked {
     pub method: String,
     pub path: String,

@@ -1,5 +1,6 @@
 //! The STS face: query protocol in, XML out, with AWS's own refusals.
 
+mod provider;
 mod rules;
 mod sigv4;
 mod xml;
@@ -10,6 +11,7 @@ use super::World;
 use super::knobs::Sts;
 use super::mint::{Identity, Issued, sha256_hex};
 use super::wire::{Asked, Said};
+pub use provider::Provider;
 use rules::RoleArn;
 use xml::Refusal;
 
@@ -141,6 +143,10 @@ fn with_web_identity(world: &World, knobs: &Sts, form: &Form) -> Result<Done, Re
         let text = "Token expired: current date/time must be before the expiration date/time";
         return Err(Refusal::new(400, "ExpiredTokenException", text));
     }
+    let claims = match &knobs.provider {
+        Some(provider) => provider.verify(token, world.mint.lock().unwrap().now())?,
+        None => serde_json::Value::Null,
+    };
     if knobs.denied.contains(&role.arn) {
         let text = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
         return Err(Refusal::denied(text));
@@ -151,7 +157,10 @@ fn with_web_identity(world: &World, knobs: &Sts, form: &Form) -> Result<Done, Re
     let life = knobs.life.unwrap_or(duration);
     let mut done = role_session(world, &question, &role, session, life, form);
     done.result += &xml::elements(&[
-        ("SubjectFromWebIdentityToken", "system:serviceaccount:default:app"),
+        (
+            "SubjectFromWebIdentityToken",
+            claims["sub"].as_str().unwrap_or("system:serviceaccount:default:app"),
+        ),
         ("Audience", "sts.amazonaws.com"),
         ("Provider", &format!("arn:aws:iam::{}:oidc-provider/oidc.example.invalid/id/FAKE", role.account)),
     ]);

@@ -1,0 +1,74 @@
+//! Why a walk found nothing, the likeliest first: what stopped the chain, then what was there and did not help, then what
+//! somebody may have meant to set up.
+
+use super::{Attempt, Outcome, Resolution};
+use crate::cause;
+use crate::failure::{Failure, FailureKind};
+
+/// The likeliest and two more: a longer list is no answer.
+const MOST: usize = 3;
+
+impl Resolution {
+    /// Why there are no credentials. `None` when there are some.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.causes().into_iter().next()
+    }
+
+    /// Why there are no credentials, the likeliest first, at most three. Empty when there are some.
+    ///
+    /// What a server said or what contradicts itself comes before what merely looks odd: somebody did ask for that.
+    #[must_use]
+    pub fn causes(&self) -> Vec<Failure> {
+        if self.credentials.is_some() {
+            return Vec::new();
+        }
+        let stopped = self.attempts.last().and_then(|last| match &last.outcome {
+            Outcome::Failed(failure) => Some(failure.clone()),
+            _ => None,
+        });
+        let mut causes: Vec<Failure> = Vec::new();
+        let ranked = stopped.into_iter().chain(self.unreadable()).chain(self.unhelpful()).chain(self.odd());
+        for failure in ranked {
+            if causes.iter().all(|known| known.cause != failure.cause) {
+                causes.push(failure);
+            }
+        }
+        if causes.is_empty() {
+            causes.push(Failure::not_configured("no source has credentials"));
+        }
+        causes.extend(self.switched_off());
+        causes.truncate(MOST);
+        causes
+    }
+
+    /// A file that may not be read: botocore takes it for an empty one, but somebody did configure something.
+    fn unreadable(&self) -> Option<Failure> {
+        let found = self.skipped().find(|failure| failure.cause == &cause::FILE_EACCES)?;
+        Some(Failure { kind: FailureKind::Misconfigured, ..found.clone() })
+    }
+
+    /// The last source, where it was asked and refused: the metadata service, as a rule.
+    fn unhelpful(&self) -> Option<Failure> {
+        let failure = self.attempts.last().and_then(Attempt::skipped)?;
+        (failure.kind != FailureKind::NotConfigured).then(|| failure.clone())
+    }
+
+    /// What counts as not configured and yet does not look like nothing, in the order of the chain.
+    fn odd(&self) -> impl Iterator<Item = Failure> {
+        let odd = |failure: &&Failure| {
+            let meant = [&cause::KF_NOTHING, &cause::IMDS_DISABLED].contains(&failure.cause);
+            failure.kind == FailureKind::NotConfigured && !meant
+        };
+        self.skipped().filter(odd).cloned()
+    }
+
+    /// Somebody switched it off and had a reason: worth knowing, never the likeliest.
+    fn switched_off(&self) -> Option<Failure> {
+        self.skipped().find(|failure| failure.cause == &cause::IMDS_DISABLED).cloned()
+    }
+
+    fn skipped(&self) -> impl Iterator<Item = &Failure> {
+        self.attempts.iter().filter_map(Attempt::skipped)
+    }
+}
