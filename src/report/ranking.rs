@@ -57,7 +57,8 @@ impl Resolution {
     /// What counts as not configured and yet does not look like nothing, in the order of the chain.
     fn odd(&self) -> impl Iterator<Item = Failure> {
         let odd = |failure: &&Failure| {
-            let meant = [&cause::KF_NOTHING, &cause::IMDS_DISABLED].contains(&failure.cause);
+            let meant =
+                [&cause::KF_NOTHING, &cause::KF_POLICY, &cause::IMDS_DISABLED].contains(&failure.cause);
             failure.kind == FailureKind::NotConfigured && !meant
         };
         self.skipped().filter(odd).cloned()

@@ -16,7 +16,7 @@ use super::token_disk::describe;
 use crate::config::{KeyPair, Listen, Problem};
 use crate::file::{self, Stamp};
 
-/// The certificates of both listeners; the writing end of each [`Identity`].
+/// The certificates of both listeners; the writing end of each `Identity`.
 #[derive(Debug, Default)]
 pub struct Certificates {
     credentials: Option<Identity>,

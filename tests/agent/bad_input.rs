@@ -49,7 +49,7 @@ fn every_configuration_problem_at_once_with_its_place() {
     let home = TempHome::new();
     let config = home.write(
         "keyfob.toml",
-        "[listen]\ncredentials = [\"0.0.0.0:5397\"]\nimds = true\n[refresh]\nbefore = \"soon\"\n[[role]]\nname = \"a b\"\nrole_arn = \"nonsense\"\nprofil = \"x\"\n[[role]]\nname = \"r\"\nstatic_keys = \"mint\"\n",
+        "[listen]\ncredentials = [\"0.0.0.0:5397\"]\nimds = 1\n[refresh]\nbefore = \"soon\"\n[[role]]\nname = \"a b\"\nrole_arn = \"nonsense\"\nprofil = \"x\"\n[[role]]\nname = \"r\"\nstatic_keys = \"melt\"\n",
     );
     for command in ["check", "serve"] {
         let ended =

@@ -140,6 +140,11 @@ fn a_failure_leaves_its_trace_in_openmetrics_and_both_formats_are_clean() {
     reads_within(&agent, Duration::from_secs(20), failed, |count| count >= 1.0);
     assert!(served(&agent).is_err());
     reads_within(&agent, MORE, r#"keyfob_upstream_breaker_open{service="sts"}"#, |open| open == 1.0);
+    assert!(
+        !agent.log().contains("connection_poisoning"),
+        "what AWS's client misses is no news: {}",
+        agent.log()
+    );
     let open = raw::get(agent.bound.admin, "/metrics", &[("Accept", OPEN)]);
     assert!(open.header("content-type").unwrap().starts_with("application/openmetrics-text; version=1.0.0"));
     assert!(open.body.ends_with("# EOF\n"));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -35,6 +36,8 @@ pub struct Process {
     running: Running,
     pid: Pid,
     message: PathBuf,
+    /// What stands between us and the container does not pass the signal's number on.
+    killed: AtomicBool,
 }
 
 impl Recipe {
@@ -77,7 +80,9 @@ impl Recipe {
         let run = sandbox.contained().arg("bash").arg(script).arg(self.folder.join("root")).arg(plan);
         let running = Running::start(&run.args(&self.command));
         match running.stderr.find(START, |line| line.parse().ok()) {
-            Some(pid) => Ok(Process { running, pid: Pid::from_raw(pid), message }),
+            Some(pid) => {
+                Ok(Process { running, pid: Pid::from_raw(pid), message, killed: AtomicBool::new(false) })
+            }
             None => Err(running.stderr.text()),
         }
     }
@@ -93,7 +98,8 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         if self.ended(Duration::ZERO).is_none() {
             // It may have ended just now.
-            let _ = kill(self.pid, signal);
+            let sent = kill(self.pid, signal).is_ok();
+            self.killed.fetch_or(sent && signal == Signal::SIGKILL, Ordering::Relaxed);
         }
     }
 
@@ -101,6 +107,9 @@ impl Process {
     pub fn ended(&self, bound: Duration) -> Option<i32> {
         use std::os::unix::process::ExitStatusExt;
         let status = self.running.wait(bound)?;
+        if self.killed.load(Ordering::Relaxed) {
+            return Some(137);
+        }
         Some(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
     }
 

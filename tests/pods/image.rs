@@ -25,10 +25,10 @@ impl Image {
             "keyfob" => plan.push(ro(keyfob(), "/image/keyfob")),
             "amazon/aws-cli" => {
                 let venv = python().parent().unwrap().parent().unwrap().to_owned();
-                plan.extend([ro(&venv, &venv), ro(&ours("app.py"), "/image/app.py")]);
+                plan.extend([ro(&venv, "/image/venv"), ro(&ours("app.py"), "/image/app.py")]);
                 plan.extend(interpreter(&venv));
-                plan.push(ro(&cli(folder, &venv), "/image/aws"));
-                path = format!("/image:{}:/usr/bin:/bin", venv.join("bin").display());
+                plan.push(ro(&cli(folder), "/image/aws"));
+                path = "/image:/image/venv/bin:/usr/bin:/bin".to_owned();
                 env.extend_from_slice(outside);
             }
             other => panic!("there is no image {other} here"),
@@ -77,11 +77,10 @@ fn interpreter(venv: &Path) -> Option<String> {
 }
 
 /// The CLI by the interpreter that is in the image: its own first line may name another place.
-fn cli(folder: &Path, venv: &Path) -> PathBuf {
+fn cli(folder: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let file = folder.join("aws");
-    let bin = venv.join("bin").display().to_string();
-    fs::write(&file, format!("#!/bin/sh\nexec {bin}/python {bin}/aws \"$@\"\n")).unwrap();
+    fs::write(&file, "#!/bin/sh\nexec /image/venv/bin/python /image/venv/bin/aws \"$@\"\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     file
 }

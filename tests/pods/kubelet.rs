@@ -165,6 +165,7 @@ impl Playing {
     /// The first line of the container's log of which this makes something.
     #[track_caller]
     pub fn line<T>(&self, container: &str, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
+        self.wait(what, |state| state.containers[container].starts > 0);
         let found = self.process(container).find(PATIENCE, wanted);
         found.unwrap_or_else(|| panic!("{container} never said {what}\n{}", self.told()))
     }

@@ -70,7 +70,7 @@ fn an_application_starts_with_credentials_keeps_them_and_ends_with_them() {
     scene.aws.sts().set(|sts| sts.trouble = None);
     let first = pod.line("app", "who it is", answer);
     assert_eq!(pod.story(), ["keyfob started", "keyfob is up", "app started", "bystander started"]);
-    all_good(&[first.clone()]);
+    all_good(std::slice::from_ref(&first));
     assert_eq!((&first["uid"], &first["gid"], &first["groups"]), (&json!(10001), &json!(10001), &json!([])));
     goes_on(&pod);
     everybody_has_what_is_his(&pod);
@@ -189,7 +189,6 @@ fn a_jobs_pod_ends_when_its_work_is_done() {
     scene.install(&json!({}));
     let pod = scene.play(&scene.admitted("job"));
     pod.wait("the end", |state| state.story.last().is_some_and(|last| last.starts_with("keyfob ended")));
-    all_good(&answers(&pod));
     assert_eq!(
         pod.story(),
         [
@@ -200,8 +199,11 @@ fn a_jobs_pod_ends_when_its_work_is_done() {
             "the pod has succeeded",
             "keyfob gets TERM",
             "keyfob ended with 0"
-        ]
+        ],
+        "{}",
+        pod.told()
     );
+    all_good(&answers(&pod));
     assert_eq!(pod.phase(), Phase::Succeeded);
     assert!(pod.seen("keyfob").took.unwrap() <= SHUTDOWN);
 }

@@ -4,7 +4,7 @@
 //! the kernel ends every other process of the namespace and takes the mounts away.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ChildStdin;
 use std::sync::Mutex;
 use std::thread;
@@ -85,11 +85,6 @@ impl Sandbox {
         let enter = ["--target", &self.pid, "--mount", "--", "mount", "-t", "tmpfs", "-o", options, "none"];
         let mounted: Finished = Run::new("nsenter").env("PATH", PATH).args(enter).arg(folder).run();
         mounted.expect_code(0);
-    }
-
-    /// A file as the containers' mounts have it.
-    pub fn path(&self, inside: &Path) -> PathBuf {
-        Path::new(&format!("/proc/{}/root", self.pid)).join(inside.strip_prefix("/").unwrap())
     }
 
     /// Ends every process in it.

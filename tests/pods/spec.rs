@@ -1,7 +1,6 @@
 //! The Pod object as the API server admitted it, as far as it is played; a field that is not played is refused, so that
 //! nothing it asks for is passed over in silence.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -29,7 +28,6 @@ pub struct Pod {
     pub name: String,
     pub namespace: String,
     pub uid: String,
-    pub labels: BTreeMap<String, String>,
     pub spec: Spec,
 }
 
@@ -221,8 +219,7 @@ impl Pod {
         let spec: Spec =
             serde_json::from_value(spec).unwrap_or_else(|error| panic!("not played: {error}\n{object:#}"));
         assert!(!text("uid").is_empty(), "no API server has seen this pod: {object:#}");
-        let labels = serde_json::from_value(object["metadata"]["labels"].clone()).unwrap_or_default();
-        Pod { name: text("name"), namespace: text("namespace"), uid: text("uid"), labels, spec }
+        Pod { name: text("name"), namespace: text("namespace"), uid: text("uid"), spec }
     }
 
     /// Of the downward API.

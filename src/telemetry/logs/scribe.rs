@@ -10,6 +10,9 @@ use super::{AUDIT, is_ours};
 use crate::clock::Clock;
 use crate::config::LogLevel;
 
+/// Where AWS's client says that it found no connection to close.
+const POISONING: &str = "aws_smithy_runtime::client::http::connection_poisoning";
+
 /// Makes a line of every event that is wanted. Spans are of no interest: a walk's are made from its report.
 pub(in crate::telemetry) struct Scribe<W> {
     ours: LevelFilter,
@@ -35,6 +38,8 @@ impl<W> Scribe<W> {
             // Whoever asks for an audit log gets it, however quiet the rest is.
             AUDIT => LevelFilter::INFO,
             target if is_ours(target) => self.ours,
+            // At each 5xx AWS's client misses a pool of connections, which our HTTP client has not: no news to anybody.
+            POISONING => LevelFilter::OFF,
             _ => self.ours.min(LevelFilter::WARN),
         };
         !about.is_span() && *about.level() <= most

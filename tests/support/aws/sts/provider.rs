@@ -68,7 +68,7 @@ fn json(part: &str) -> Option<Value> {
 /// The alphabet of URLs, without padding.
 fn decode(text: &str) -> Option<Vec<u8>> {
     let mut standard = text.replace('-', "+").replace('_', "/");
-    while standard.len() % 4 != 0 {
+    while !standard.len().is_multiple_of(4) {
         standard.push('=');
     }
     base64::decode(standard).ok()
