@@ -130,7 +130,7 @@ pub fn find<'o>(objects: &'o [Value], kind: &str, ending: &str) -> &'o Value {
     found[0]
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

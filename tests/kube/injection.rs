@@ -29,10 +29,18 @@ struct Injected {
 
 impl Injected {
     fn install(cluster: &'static Cluster, stem: &str) -> Option<Injected> {
+        Injected::install_but_for(cluster, stem, "none")
+    }
+
+    /// For all namespaces with the label `injected`, the stem, but one.
+    fn install_but_for(cluster: &'static Cluster, stem: &str, excluded: &str) -> Option<Injected> {
         let (charts, helm) = (Charts::ready()?, tool("helm")?);
-        let space = cluster.namespace(stem, &[]);
+        let space = cluster.namespace(stem, &[&format!("injected={stem}")]);
         let values = format!(
-            "injector: {{ mode: policy, namespaceSelector: {{ matchLabels: {{ kubernetes.io/metadata.name: {space} }} }} }}
+            "injector:
+  mode: policy
+  namespaceSelector: {{ matchLabels: {{ injected: {stem} }} }}
+  excludedNamespaces: [{excluded}]
 keyfob: {{ region: eu-central-1, roles: [{{ name: default, webIdentity: {{ roleArn: 'arn:aws:iam::111122223333:role/a' }} }}] }}
 "
         );
@@ -214,6 +222,22 @@ fn only_who_asks_is_injected_and_who_asks_in_vain_is_refused() {
             assert!(!refused || made.stderr.contains(&sentence), "{made:#?}");
             refused.then_some(())
         });
+    }
+}
+
+#[test]
+fn excluded_namespaces_are_left_alone() {
+    for cluster in Cluster::each() {
+        let excluded = cluster.namespace("excluded", &["injected=but-for"]);
+        let Some(injected) = Injected::install_but_for(cluster, "but-for", &excluded) else { return };
+        let other = cluster.namespace("other", &["injected=but-for"]);
+        let first = |space: &str| {
+            cluster.create(space, &pod("asks", PLAIN)).expect_code(0);
+            cluster.get(space, "pod", "asks")["spec"]["initContainers"][0]["name"].clone()
+        };
+        assert_eq!(first(&injected.space), "keyfob");
+        assert_eq!(first(&other), "keyfob");
+        assert_eq!(first(&excluded), Value::Null);
     }
 }
 

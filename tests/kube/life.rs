@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::cluster::{Cluster, Version};
-use crate::helm::charts::{Charts, find};
+use crate::helm::charts::{Charts, WITH_OPERATOR, find};
 use crate::support::run::Finished;
 use crate::support::tools::tool;
 
@@ -48,7 +48,53 @@ fn both_helms_install_upgrade_roll_back_and_uninstall() {
             let left = cluster.kubectl(&["--namespace", &space, "get", "configmaps", "--output", "name"]);
             assert_eq!(left.expect_code(0).stdout, "", "{name}");
         }
+        every_object_is_valid(&cluster, &charts);
     }
+}
+
+const EVERYTHING: &str = "
+podMonitor: { namespaces: [billing], labels: { release: prometheus }, cluster: eu-1 }
+networkPolicy: { enabled: true, aws: [{ ipBlock: { cidr: 10.0.0.0/8 } }] }
+grafanaDashboards: { annotations: { grafana_folder: AWS } }
+injector: { mode: policy, namespaceSelector: { matchLabels: { team: a } } }
+extraObjects: [{ apiVersion: v1, kind: ConfigMap, metadata: { name: '{{ .Release.Name }}-more', namespace: '{{ .Release.Namespace }}' } }]
+keyfob: { region: eu-central-1, roles: [{ name: default, webIdentity: { roleArn: 'arn:aws:iam::111122223333:role/a' } }] }
+";
+
+/// All that the chart can bring, each object held to the API server's own schemas, unknown fields refused.
+fn every_object_is_valid(cluster: &Cluster, charts: &Charts) {
+    let space = cluster.namespace("billing", &["pod-security.kubernetes.io/enforce=restricted"]);
+    let group = match cluster.version {
+        Version::New => "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy",
+        Version::Old => "admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy",
+    };
+    let objects =
+        charts.objects("keyfob", EVERYTHING, &[&WITH_OPERATOR[..], &["--api-versions", group]].concat());
+    let mut kinds = Vec::new();
+    for mut object in objects {
+        if object["metadata"]["namespace"] == "billing" {
+            object["metadata"]["namespace"] = json!(space);
+        }
+        let stored = cluster.dry_run(&space, &object.to_string()).expect_code(0).json();
+        kinds.push(stored["kind"].as_str().unwrap().to_owned());
+    }
+    kinds.sort();
+    let wanted = [
+        "ConfigMap",
+        "ConfigMap",
+        "ConfigMap",
+        "ConfigMap",
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
+        "NetworkPolicy",
+        "Pod",
+        "PodMonitor",
+        "PrometheusRule",
+        "PrometheusRule",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    ];
+    assert_eq!(kinds, wanted);
 }
 
 #[test]

@@ -2,5 +2,7 @@
 
 pub mod cluster;
 mod injection;
+mod kustomize;
 mod life;
+mod readme;
 mod schemas;
