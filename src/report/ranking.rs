@@ -3,6 +3,7 @@
 
 use super::{Attempt, Outcome, Resolution};
 use crate::cause;
+use crate::credentials::SourceKind;
 use crate::failure::{Failure, FailureKind};
 
 /// The likeliest and two more: a longer list is no answer.
@@ -37,7 +38,7 @@ impl Resolution {
         if causes.is_empty() {
             causes.push(Failure::not_configured("no source has credentials"));
         }
-        causes.extend(self.switched_off());
+        causes.extend(self.silent());
         causes.truncate(MOST);
         causes
     }
@@ -56,20 +57,25 @@ impl Resolution {
 
     /// What counts as not configured and yet does not look like nothing, in the order of the chain.
     fn odd(&self) -> impl Iterator<Item = Failure> {
-        let odd = |failure: &&Failure| {
-            let meant =
-                [&cause::KF_NOTHING, &cause::KF_POLICY, &cause::IMDS_DISABLED].contains(&failure.cause);
-            failure.kind == FailureKind::NotConfigured && !meant
-        };
-        self.skipped().filter(odd).cloned()
+        let others = self.attempts.iter().filter(|attempt| attempt.source != SourceKind::Imds);
+        others.filter_map(odd).cloned()
     }
 
-    /// Somebody switched it off and had a reason: worth knowing, never the likeliest.
-    fn switched_off(&self) -> Option<Failure> {
-        self.skipped().find(|failure| failure.cause == &cause::IMDS_DISABLED).cloned()
+    /// Instance metadata that is switched off or not there, as on every machine that is not AWS's: worth knowing, never
+    /// the likeliest.
+    fn silent(&self) -> Option<Failure> {
+        self.attempts.iter().filter(|attempt| attempt.source == SourceKind::Imds).find_map(odd).cloned()
     }
 
     fn skipped(&self) -> impl Iterator<Item = &Failure> {
         self.attempts.iter().filter_map(Attempt::skipped)
     }
+}
+
+/// Something was left out that is more than unset or not allowed.
+fn odd(attempt: &Attempt) -> Option<&Failure> {
+    let plain = [&cause::KF_NOTHING, &cause::KF_POLICY];
+    attempt
+        .skipped()
+        .filter(|failure| failure.kind == FailureKind::NotConfigured && !plain.contains(&failure.cause))
 }

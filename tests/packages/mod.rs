@@ -205,7 +205,7 @@ fn installed(seen: &Value) {
     // A namespace with nothing but loopback has no metadata service either.
     let unconfigured = seen["unconfigured"].as_str().unwrap();
     assert!(unconfigured.starts_with("HTTP/1.1 503 "), "{unconfigured}");
-    assert!(unconfigured.contains("\"cause\":\"IMDS-OFF\",\"fix\":\"on EC2: "), "{unconfigured}");
+    assert!(unconfigured.contains("\"cause\":\"KF-NOTHING\",\"fix\":\"set up one source"), "{unconfigured}");
     assert_eq!(seen["checked"], "/etc/keyfob/keyfob.toml is right; roles: default\n");
     assert_eq!(seen["catalog"], true, "journalctl -x knows the causes");
     assert!(seen["manual"].as_str().unwrap().starts_with(".TH KEYFOB-SERVE 1 "));
