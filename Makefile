@@ -5,8 +5,8 @@ ifeq ($(CI),true)
 export KEYFOB_REQUIRE_TOOLS = 1
 endif
 
-# More than there are cores: some tests wait for minutes.
-TEST_THREADS := $(shell echo $$(( $$(nproc) * 2 )))
+# One more than there are cores: some tests wait for minutes.
+TEST_THREADS := $(shell echo $$(( $$(nproc) + 1 )))
 
 CARGO_DENY = 0.20.2
 CARGO_DEB = 3.8.0

@@ -53,10 +53,10 @@ fn beyond_512_connections_there_is_a_503_and_the_rest_is_served() {
     assert_eq!(held[511].reply().unwrap().status, 200);
 }
 
-/// One agent more than a user may have event queues. The limit is set in a user namespace of the test's own, so that
-/// no other test goes without.
+/// More agents than a user may have event queues. The limit is set in a user namespace of the test's own; what is used
+/// there counts outside as well, so it is half of what Linux allows: no other test shall go without.
 #[test]
-fn a_hundred_and_twenty_nine_agents_of_one_user_all_serve_and_the_last_says_what_it_lacks() {
+fn a_hundred_and_twenty_nine_agents_of_one_user_all_serve_and_half_of_them_say_what_they_lack() {
     if Run::new("unshare").args(["--user", "--map-root-user", "true"]).run().code() != Some(0) {
         run::skip("no user namespaces here");
         return;
@@ -65,7 +65,7 @@ fn a_hundred_and_twenty_nine_agents_of_one_user_all_serve_and_the_last_says_what
     home.credentials(&static_keys("default", OLD));
     let script = home.write(
         "agents",
-        "echo 128 > /proc/sys/user/max_inotify_instances || exit 9\n\
+        "echo 64 > /proc/sys/user/max_inotify_instances || exit 9\n\
          for i in $(seq 129); do\n\
            mkdir -p $HOME/run/$i\n\
            RUNTIME_DIRECTORY=$HOME/run/$i $KEYFOB serve --log-format json --listen 127.0.0.1:0 \
@@ -86,10 +86,10 @@ fn a_hundred_and_twenty_nine_agents_of_one_user_all_serve_and_the_last_says_what
     everywhere(&bound, Duration::from_secs(20), |agent| served(agent) == OLD);
     let lacking = |number: usize| log(&home, number).contains("max_user_instances");
     let without: Vec<usize> = (1..=129).filter(|number| lacking(*number)).collect();
-    assert!(!without.is_empty() && without.len() < 10, "without a queue: {without:?}");
+    assert!((65..75).contains(&without.len()), "without a queue: {without:?}");
     let degraded = &bound[without[0] - 1];
     assert!(raw::get(degraded.admin, "/metrics", &[]).body.contains("keyfob_file_watch_up"));
-    // Events within two seconds for all but the last, the look at everything each half minute for that one.
+    // Events for those that have a queue, the look at everything each half minute for the others.
     home.credentials(&static_keys("default", NEW));
     everywhere(&bound, Duration::from_secs(40), |agent| served(agent) == NEW);
 }

@@ -69,6 +69,7 @@ fn an_application_starts_with_credentials_keeps_them_and_ends_with_them() {
     assert_eq!(pod.story(), ["keyfob started"]);
     scene.aws.sts().set(|sts| sts.trouble = None);
     let first = pod.line("app", "who it is", answer);
+    pod.wait("the other container", |state| state.story.len() >= 4);
     assert_eq!(pod.story(), ["keyfob started", "keyfob is up", "app started", "bystander started"]);
     all_good(std::slice::from_ref(&first));
     assert_eq!((&first["uid"], &first["gid"], &first["groups"]), (&json!(10001), &json!(10001), &json!([])));
@@ -205,6 +206,7 @@ fn a_jobs_pod_ends_when_its_work_is_done() {
     );
     all_good(&answers(&pod));
     assert_eq!(pod.phase(), Phase::Succeeded);
+    pod.wait("how long it took", |state| state.containers["keyfob"].took.is_some());
     assert!(pod.seen("keyfob").took.unwrap() <= SHUTDOWN);
 }
 
