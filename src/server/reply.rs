@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::cause::{self, Cause};
 use crate::clock::stamp;
 use crate::credentials::{Credentials, RoleName};
-use crate::failure::Failure;
+use crate::failure::Remedy;
 use crate::keeper::{Snapshot, Usable};
 use crate::report::TraceId;
 
@@ -128,6 +128,8 @@ pub(super) struct Refusal {
     allow: Option<&'static str>,
     retry_after: Option<u64>,
     trace: Option<TraceId>,
+    /// What to do in this very case; where there is none, the cause's own words serve.
+    remedies: Vec<Remedy>,
 }
 
 impl Refusal {
@@ -138,7 +140,17 @@ impl Refusal {
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         let message = message.into();
-        Self { status, code, cause, message, label: "", allow: None, retry_after: None, trace: None }
+        Self {
+            status,
+            code,
+            cause,
+            message,
+            label: "",
+            allow: None,
+            retry_after: None,
+            trace: None,
+            remedies: Vec::new(),
+        }
     }
 
     /// Too many header fields.
@@ -239,12 +251,12 @@ impl Refusal {
         now: SystemTime,
         trace: Option<TraceId>,
     ) -> Self {
-        let Failure { cause, context, .. } = role_now.reason(now);
+        let failure = role_now.reason(now);
         // One sentence with everything in it: SDKs show it inside their exception's text.
-        let fix = cause.fix.first().copied().unwrap_or_default();
-        let message = format!("no credentials for role \"{role}\": {context} [{}] Fix: {fix}", cause.code);
-        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "CredentialsUnavailable", cause, message);
-        Self { retry_after: Some(role_now.retry_after(now)), trace, ..refusal }
+        let message = format!("no credentials for role \"{role}\": {failure} Fix: {}", failure.fix());
+        let refusal =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "CredentialsUnavailable", failure.cause, message);
+        Self { retry_after: Some(role_now.retry_after(now)), trace, remedies: failure.remedies, ..refusal }
     }
 
     /// The answer.
@@ -256,7 +268,10 @@ impl Refusal {
             code_again: self.code,
             message_again: &self.message,
             cause: self.cause.code,
-            fix: self.cause.fix.join("; "),
+            fix: match self.remedies.as_slice() {
+                [] => self.cause.fix.join("; "),
+                own => own.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            },
             trace_id: &trace,
         };
         let mut reply = json(self.status, serde_json::to_vec(&body).unwrap_or_default().into());
@@ -294,6 +309,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::failure::Failure;
     use crate::credentials::AccountId;
     use crate::secret::Secret;
 
