@@ -1,6 +1,7 @@
 //! What goes back over the wire: credentials as container clients expect them, and refusals that explain themselves.
 
 use std::borrow::Cow;
+use std::num::NonZeroU64;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use crate::cause::{self, Cause};
 use crate::clock::stamp;
 use crate::credentials::{Credentials, RoleName};
-use crate::failure::Remedy;
+use crate::failure::Failure;
 use crate::keeper::{Snapshot, Usable};
 use crate::report::TraceId;
 
@@ -126,10 +127,10 @@ pub(super) struct Refusal {
     /// Why, for `auth_rejections_total`; empty where it is not about who asks.
     pub(super) label: &'static str,
     allow: Option<&'static str>,
-    retry_after: Option<u64>,
+    retry_after: Option<NonZeroU64>,
     trace: Option<TraceId>,
-    /// What to do in this very case; where there is none, the cause's own words serve.
-    remedies: Vec<Remedy>,
+    /// Why there are no credentials, where that is the reason.
+    failure: Option<Box<Failure>>,
 }
 
 impl Refusal {
@@ -149,7 +150,7 @@ impl Refusal {
             allow: None,
             retry_after: None,
             trace: None,
-            remedies: Vec::new(),
+            failure: None,
         }
     }
 
@@ -256,22 +257,21 @@ impl Refusal {
         let message = format!("no credentials for role \"{role}\": {failure} Fix: {}", failure.fix());
         let refusal =
             Self::new(StatusCode::SERVICE_UNAVAILABLE, "CredentialsUnavailable", failure.cause, message);
-        Self { retry_after: Some(role_now.retry_after(now)), trace, remedies: failure.remedies, ..refusal }
+        let retry_after = NonZeroU64::new(role_now.retry_after(now));
+        Self { retry_after, trace, failure: Some(Box::new(failure)), ..refusal }
     }
 
     /// The answer.
     pub(super) fn reply(&self) -> Reply {
         let trace = self.trace.unwrap_or_else(TraceId::random).to_string();
+        let fixes = self.failure.as_ref().map_or_else(|| self.cause.remedies(), |failure| failure.fixes());
         let body = ErrorBody {
             code: self.code,
             message: &self.message,
             code_again: self.code,
             message_again: &self.message,
             cause: self.cause.code,
-            fix: match self.remedies.as_slice() {
-                [] => self.cause.fix.join("; "),
-                own => own.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-            },
+            fix: fixes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             trace_id: &trace,
         };
         let mut reply = json(self.status, serde_json::to_vec(&body).unwrap_or_default().into());
@@ -280,7 +280,7 @@ impl Refusal {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
         if let Some(seconds) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.get()));
         }
         if matches!(self.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::PAYLOAD_TOO_LARGE)
         {
@@ -309,7 +309,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::failure::Failure;
     use crate::credentials::AccountId;
     use crate::secret::Secret;
 
