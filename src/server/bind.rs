@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 
 use super::passed::{Given, Passed};
 use super::peer;
-use crate::config::{Address, Listen};
+use crate::config::{Address, Listen, METADATA_STAYS};
 
 const BACKLOG: u32 = 1024;
 /// Permissions of a Unix socket: its user's and its group's, which is the folder's where that is set so.
@@ -138,6 +138,10 @@ fn adopt(given: Given, listen: &Listen) -> Result<(Listener, Address), BindError
             let at = Address::Tcp(at);
             if !at.is_near() && !listen.expose {
                 let want = "the socket that was passed is not on loopback; that needs listen.expose = true";
+                return Err(BindError { address: at, error: io::Error::other(want), owner: None });
+            }
+            if !at.is_linked() && listen.imds {
+                let want = format!("the socket that was passed is not on loopback; wanted {METADATA_STAYS}");
                 return Err(BindError { address: at, error: io::Error::other(want), owner: None });
             }
             Ok((Listener::Tcp(listener), at))
