@@ -1,9 +1,11 @@
 //! `/status` for a browser: first what is wrong, why and what to do, then how each role stands and its last walk.
 
+mod walk;
+
 use std::time::SystemTime;
 
 use super::html::{Html, Tone};
-use super::status::{CallStatus, Explanation, FailureStatus, RoleStatus, State, Status, Step, Walk};
+use super::status::{Explanation, FailureStatus, RoleStatus, State, Status, Walk};
 use crate::clock::stamp;
 use crate::failure::Remedy;
 use crate::moment;
@@ -24,15 +26,17 @@ pub(super) fn page(status: &Status, explanations: &[Explanation], now: SystemTim
         .text(&headline)
         .put("</h1>\n</header>\n<main id=\"page\" tabindex=\"-1\">\n");
     problems(&mut html, status);
+    // With several the causes are what matters, and shall stand close to each other.
+    let alone = roles.iter().filter(|(role, _)| !role.usable).count() == 1;
     for told in roles {
-        role(&mut html, told, now);
+        role(&mut html, told, alone && !told.0.usable, now);
     }
     agent(&mut html, status);
     let now = stamp(now);
     html.put("<p><small>As of <time id=\"now\" datetime=\"")
         .text(&now)
         .put("\">")
-        .text(&clock(&now))
+        .text(&whole(&now))
         .put("</time>. The page keeps itself up to date; selected text holds it.</small></p>\n</main>\n<footer>\n")
         .put("<p id=\"lost\" role=\"alert\" class=\"bad\" hidden>The agent does not answer: what stands here is old.</p>\n")
         .put("<nav aria-label=\"More of this agent\"><small><a href=\"/metrics\">Metrics</a> · <a href=\"/readyz\">Readiness</a> · ")
@@ -45,6 +49,7 @@ fn headline(status: &Status, roles: &[Told<'_>]) -> (String, Tone) {
     let of = |number: usize, one: &str, many: &str| match (number, roles) {
         (1, [(role, _)]) => format!("Role \"{}\" {one}", role.name),
         (1, _) => format!("1 of {} roles {one}", roles.len()),
+        (2, [_, _]) => format!("Both roles {many}"),
         _ if number == roles.len() => format!("All {number} roles {many}"),
         _ => format!("{number} of {} roles {many}", roles.len()),
     };
@@ -107,14 +112,17 @@ fn problems(html: &mut Html, status: &Status) {
     html.put("</ol>\n</section>\n");
 }
 
-fn role(html: &mut Html, (role, walk): Told<'_>, now: SystemTime) {
+fn role(html: &mut Html, (role, walk): Told<'_>, open: bool, now: SystemTime) {
     let tone = tone(role);
     html.put("<section class=\"is-").put(tone.class()).put("\" aria-labelledby=\"role-").text(&role.name);
     html.put("\">\n<div class=\"top\"><h2 id=\"role-").text(&role.name).put("\">").text(&role.name);
     html.put("</h2><strong class=\"").put(tone.class()).put("\">").put(words(role.state)).put("</strong>");
     if let Some(since) = &role.failing_since {
-        html.put("<small>failing since ").text(&clock(since)).put(", ").text(&role.failures.to_string());
-        html.put(if role.failures == 1 { " time</small>" } else { " times</small>" });
+        html.put("<small>failing since ").text(&clock(since, now));
+        match role.failures {
+            1 => html.put(", once</small>"),
+            many => html.put(", ").text(&many.to_string()).put(" times</small>"),
+        };
     }
     html.put("</div>\n");
     if let Some(failure) = &role.last_failure {
@@ -127,7 +135,7 @@ fn role(html: &mut Html, (role, walk): Told<'_>, now: SystemTime) {
     }
     if let Some(walk) = walk {
         also(html, role, walk);
-        steps(html, role, walk, now);
+        walk::steps(html, role, walk, open, now);
     }
     html.put("</section>\n");
 }
@@ -174,7 +182,15 @@ fn facts(html: &mut Html, role: &RoleStatus, now: SystemTime) {
     if role.source.is_some() && role.expires_at.is_none() {
         fact(html, "expires", Some("never: long-term keys"));
     }
-    moments(html, "next walk", role.next_refresh.as_deref(), now);
+    if let Some(at) = &role.next_refresh {
+        let left = moment::parse(at).filter(|at| *at > now);
+        let away = left.map_or_else(|| "now".to_owned(), |at| moment::relative(at, now));
+        html.put("<div><dt>next walk</dt><dd><time data-in=\"due\" datetime=\"")
+            .text(at)
+            .put("\">")
+            .text(&away);
+        html.put("</time><br><small>").text(&clock(at, now)).put("</small></dd></div>\n");
+    }
     moments(html, "last success", role.last_success.as_deref(), now);
     fact(html, "key ends with", role.key_suffix.as_deref());
     fact(html, "region", role.region.as_deref());
@@ -189,11 +205,10 @@ fn fact(html: &mut Html, name: &'static str, value: Option<&str>) {
 }
 
 fn moments(html: &mut Html, name: &'static str, at: Option<&str>, now: SystemTime) {
-    if let Some(at) = at {
-        html.put("<div><dt>").put(name).put("</dt><dd>");
-        relative(html, at, now);
-        html.put("<br><small>").text(&clock(at)).put("</small></dd></div>\n");
-    }
+    let Some(at) = at else { return };
+    html.put("<div><dt>").put(name).put("</dt><dd>");
+    relative(html, at, now);
+    html.put("<br><small>").text(&clock(at, now)).put("</small></dd></div>\n");
 }
 
 /// How far away it is; the script counts on.
@@ -216,75 +231,6 @@ fn also(html: &mut Html, role: &RoleStatus, walk: &Walk) {
     }
 }
 
-fn steps(html: &mut Html, role: &RoleStatus, walk: &Walk, now: SystemTime) {
-    html.put("<details id=\"walk-").text(&role.name).put("\"").put(if role.usable { "" } else { " open" });
-    html.put("><summary>The last walk, step by step: ");
-    relative(html, &walk.started_at, now);
-    html.put(", ")
-        .text(&walk.took_ms.to_string())
-        .put(" ms, for ")
-        .text(&walk.trigger)
-        .put("</summary>\n<ol>\n");
-    let told = walk.failure.as_ref().map_or("", |failure| failure.code.as_str());
-    for one in &walk.attempts {
-        step(html, one, told, now);
-    }
-    html.put("</ol>\n<p><small>Trace <code>").text(&walk.trace_id).put("</code></small></p>\n</details>\n");
-}
-
-/// One source; what was `told` above is not said again.
-fn step(html: &mut Html, step: &Step, told: &str, now: SystemTime) {
-    let asked = step.failure.as_ref().is_some_and(|failure| failure.kind != "not_configured");
-    html.put(match step.outcome.as_str() {
-        "provided" => "<li><span class=\"sign good\" role=\"img\" aria-label=\"provided\">✓</span>",
-        "failed" => "<li><span class=\"sign bad\" role=\"img\" aria-label=\"failed\">✗</span>",
-        _ if asked => "<li><span class=\"sign warn\" role=\"img\" aria-label=\"no use\">!</span>",
-        _ => "<li class=\"skipped\"><span class=\"sign\" role=\"img\" aria-label=\"skipped\">–</span>",
-    });
-    html.put("<code class=\"code\">").text(&step.source).put("</code>");
-    match (&step.failure, &step.expires_at) {
-        (Some(failure), _) => _ = html.text(&failure.message),
-        (None, Some(at)) => relative(html.put("credentials, expiry "), at, now),
-        (None, None) => _ = html.put("credentials without expiry"),
-    }
-    if let Some(failure) = step.failure.as_ref().filter(|_| asked) {
-        html.put(" <code>").text(&failure.code).put("</code>");
-        notes(html, step, failure);
-        if failure.code != told
-            && let Some(fix) = failure.fix.first()
-        {
-            html.put("<dl class=\"say\">");
-            remedy(html, "fix", fix);
-            html.put("</dl>");
-        }
-    }
-    step.calls.iter().for_each(|one| note(html, &call(one)));
-    if !step.hops.is_empty() {
-        html.put("\n<ol>\n");
-        step.hops.iter().for_each(|hop| self::step(html, hop, told, now));
-        html.put("</ol>");
-    }
-    html.put("</li>\n");
-}
-
-fn notes(html: &mut Html, step: &Step, failure: &FailureStatus) {
-    let looked = step.looks.iter().filter(|look| !look.contains(&failure.message));
-    failure.evidence.iter().chain(looked).for_each(|line| note(html, line));
-}
-
-fn note(html: &mut Html, line: &str) {
-    html.put("<p class=\"note\">").text(line).put("</p>");
-}
-
-fn call(call: &CallStatus) -> String {
-    let status = call.status.map(|status| status.to_string());
-    let error = call.error.clone().filter(|_| status.is_none());
-    let ended: Vec<String> = [status, call.code.clone(), error].into_iter().flatten().collect();
-    let ended = if ended.is_empty() { "no answer".to_owned() } else { ended.join(" ") };
-    let request = call.request_id.as_ref().map(|id| format!(" (request id {id})")).unwrap_or_default();
-    format!("{} {}: {ended}, {} ms{request}", call.operation, call.url, call.took_ms)
-}
-
 fn agent(html: &mut Html, status: &Status) {
     html.put("<section aria-labelledby=\"agent\">\n<h2 id=\"agent\">The agent</h2>\n<dl>\n");
     fact(html, "version", Some(&status.version));
@@ -296,7 +242,44 @@ fn agent(html: &mut Html, status: &Status) {
     html.put("</dl>\n</section>\n");
 }
 
-/// A stamp for people.
-fn clock(stamp: &str) -> String {
-    stamp.replace('T', " ").replace('Z', " UTC")
+/// A moment for people; its day only where that is another one.
+fn clock(at: &str, now: SystemTime) -> String {
+    let today = stamp(now);
+    let text = whole(at);
+    match (today.get(..10), text.split_once(' ')) {
+        (Some(today), Some((day, time))) if day == today => time.to_owned(),
+        _ => text,
+    }
+}
+
+fn whole(at: &str) -> String {
+    at.replace('T', " ").replace('Z', " UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fix_comes_with_its_command_and_its_change_as_text() {
+        let fix = Remedy {
+            text: "rename <it>".to_owned(),
+            command: Some("aws sso login --profile 'a&b'".to_owned()),
+            file: Some("/home/u/.aws/config".to_owned()),
+            diff: Some("@@ -1 +1,1 @@\n-[prdo]\n+[prod]\n".to_owned()),
+        };
+        let mut html = Html::default();
+        remedy(&mut html, "fix", &fix);
+        let page = html.document("t", Tone::Bad);
+        let said = "<dt>fix</dt><dd>rename &lt;it&gt;<pre><code>aws sso login --profile &#39;a&amp;b&#39;</code></pre>\
+                    <pre><code>/home/u/.aws/config\n@@ -1 +1,1 @@\n-[prdo]\n+[prod]</code></pre></dd>";
+        assert!(page.contains(said), "{page}");
+    }
+
+    #[test]
+    fn a_moment_has_its_day_only_where_that_is_another() {
+        let now = moment::parse("2026-11-24T10:00:00Z").unwrap();
+        assert_eq!(clock("2026-11-24T09:00:01Z", now), "09:00:01 UTC");
+        assert_eq!(clock("2026-11-25T09:00:01Z", now), "2026-11-25 09:00:01 UTC");
+    }
 }

@@ -1,6 +1,6 @@
 // Counts down, and brings the page up to date in place: what is open stays open, and the focus where it was.
 'use strict';
-const EVERY = 10000;
+const EVERY = 5000;
 const find = id => document.getElementById(id);
 let ahead = 0;
 
@@ -16,7 +16,7 @@ function tick() {
   const now = Math.floor((Date.now() + ahead) / 1000);
   for (const time of document.querySelectorAll('time[data-in]')) {
     const left = Math.floor(Date.parse(time.dateTime) / 1000) - now;
-    time.textContent = left >= 0 ? `in ${length(left)}` : `${length(-left)} ago`;
+    time.textContent = left > 0 ? `in ${length(left)}` : time.dataset.in === 'due' ? 'now' : `${length(-left)} ago`;
   }
 }
 
