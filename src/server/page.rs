@@ -143,7 +143,7 @@ fn role(html: &mut Html, (role, walk): Told<'_>, open: bool, now: SystemTime) {
 fn cause(html: &mut Html, failure: &FailureStatus) {
     html.put("<p class=\"cause\"><code class=\"code\">")
         .text(&failure.code)
-        .put("</code>")
+        .put("</code> ")
         .text(&failure.message);
     html.put("</p>\n");
     reason(html, failure);
@@ -224,7 +224,7 @@ fn also(html: &mut Html, role: &RoleStatus, walk: &Walk) {
     html.put("<h3>Also worth a look</h3>\n");
     for (index, other) in walk.also.iter().enumerate() {
         html.put("<details id=\"also-").text(&index.to_string()).put("-").text(&role.name);
-        html.put("\"><summary><code class=\"code\">").text(&other.code).put("</code>").text(&other.message);
+        html.put("\"><summary><code class=\"code\">").text(&other.code).put("</code> ").text(&other.message);
         html.put("</summary>\n");
         reason(html, other);
         html.put("</details>\n");

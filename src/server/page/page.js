@@ -16,7 +16,8 @@ function tick() {
   const now = Math.floor((Date.now() + ahead) / 1000);
   for (const time of document.querySelectorAll('time[data-in]')) {
     const left = Math.floor(Date.parse(time.dateTime) / 1000) - now;
-    time.textContent = left > 0 ? `in ${length(left)}` : time.dataset.in === 'due' ? 'now' : `${length(-left)} ago`;
+    const due = time.dataset.in === 'due';
+    time.textContent = left > 0 ? `in ${length(left)}` : due ? 'now' : left ? `${length(-left)} ago` : 'just now';
   }
 }
 

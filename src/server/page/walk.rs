@@ -32,7 +32,7 @@ fn step(html: &mut Html, step: &Step, told: &str, now: SystemTime) {
         _ if asked => "<li><span class=\"sign warn\" role=\"img\" aria-label=\"no use\">!</span>",
         _ => "<li class=\"skipped\"><span class=\"sign\" role=\"img\" aria-label=\"skipped\">–</span>",
     });
-    html.put("<code class=\"code\">").text(&step.source).put("</code>");
+    html.put("<code class=\"code\">").text(&step.source).put("</code> ");
     // A step within says the same, and what it looked at.
     let within = step.hops.iter().any(|hop| hop.failure == step.failure);
     match (&step.failure, &step.expires_at) {
