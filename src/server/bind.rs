@@ -345,4 +345,13 @@ mod tests {
         let folder = folder.path().join("gone");
         assert!(refusal(&nowhere).ends_with(&format!("the folder {} does not exist", folder.display())));
     }
+
+    #[tokio::test]
+    async fn a_passed_socket_that_others_reach_needs_expose_and_no_metadata() {
+        for (expose, imds, fine) in [(false, false, false), (true, false, true), (true, true, false)] {
+            let given = Given::Tcp(std::net::TcpListener::bind("0.0.0.0:0").unwrap());
+            let adopted = adopt(given, &Listen { expose, imds, ..Listen::default() });
+            assert_eq!(adopted.is_ok(), fine, "expose {expose}, imds {imds}");
+        }
+    }
 }
