@@ -52,11 +52,13 @@ impl Scene {
         Scene::start("", None)
     }
 
-    /// AWS refuses one, one has a profile that does not exist, and one serves long-term keys.
+    /// AWS refuses two, one has a profile that does not exist, one finds nothing, and one serves long-term keys.
     fn ill() -> Scene {
         let profile = HOSTILE.replace('\u{202e}', "\\u202e");
         let more = format!(
-            "\n[[role]]\nname = \"reports\"\nprofile = \"{profile}\"\n[[role]]\nname = \"keys\"\nrequired = false\n"
+            "\n[[role]]\nname = \"reports\"\nprofile = \"{profile}\"\n[[role]]\nname = \"keys\"\nrequired = false\n\
+             [[role]]\nname = \"spare\"\nenv = {{ AWS_SHARED_CREDENTIALS_FILE = \"/dev/null\", AWS_ACCESS_KEY = \"x\", \
+             AWS_EC2_METADATA_SERVICE_ENDPOINT = \"http://127.0.0.1:1\" }}\n"
         );
         Scene::start(&more, Some(denied()))
     }
@@ -164,6 +166,11 @@ fn the_page_is_sound_on_a_phone_and_a_desk_light_and_dark() {
                 browser.picture(&format!("status-{name}-{screen}-{scheme}"), false);
             }
             browser.eval("document.querySelectorAll('details').forEach(one => one.open = true)");
+            // A command as long as they come.
+            browser.eval(
+                "document.querySelector('dl.say dd, dl dd').insertAdjacentHTML('beforeend', \
+                 `<pre><code>aws sso login --profile ${'x'.repeat(200)}\\n-[prdo]\\n+[prod]</code></pre>`)",
+            );
             is_sound(&mut browser, &scene);
             browser.picture(&format!("status-{name}-{screen}-whole"), true);
         }
@@ -177,7 +184,7 @@ fn what_is_wrong_stands_on_the_first_screen_and_the_keyboard_reaches_everything(
     for (_, width, height) in SCREENS {
         browser.screen(width, height, "light");
         browser.open(scene.agent.bound.admin);
-        assert_eq!(browser.eval("document.title"), "3 of 4 roles have no credentials · keyfob");
+        assert_eq!(browser.eval("document.title"), "4 of 5 roles have no credentials · keyfob");
         // The first role that fails: its cause, why and what to do about it, without scrolling.
         for first in ["h1", "main .cause", "main dl.say dt", "main dl.say dt:nth-of-type(2)"] {
             let bottom =
@@ -195,9 +202,10 @@ fn what_is_wrong_stands_on_the_first_screen_and_the_keyboard_reaches_everything(
     ] {
         assert!(text.contains(said), "{said} is not in\n{text}");
     }
+    assert!(text.contains("Also worth a look"), "{text}");
     let tabs = tabbed(&mut browser);
     assert_eq!(tabs.first().map(String::as_str), Some("skip true"), "{tabs:?}");
-    for role in ["app", "billing-exports", "reports", "keys"] {
+    for role in ["app", "billing-exports", "reports", "keys", "spare"] {
         assert!(tabs.contains(&format!("walk-{role} true")), "{role} is not among {tabs:?}");
     }
 }
@@ -239,7 +247,7 @@ fn the_page_is_whole_without_a_script_and_small() {
     assert!(page.body.contains("failing since "), "{}", page.body);
     let (whole, bare) = (page.body.len(), 10_000);
     assert!((bare..32_000).contains(&whole), "{whole} bytes");
-    println!("PAGE of 4 roles, 3 of them failing: {whole} bytes");
+    println!("PAGE of 5 roles, 4 of them failing: {whole} bytes");
     for accept in ["*/*", "application/json", "application/json, text/html;q=0.9"] {
         let reply = raw::get(scene.agent.bound.admin, "/status", &[("Accept", accept)]);
         assert_eq!(reply.header("content-type"), Some("application/json"), "{accept}");
