@@ -24,7 +24,8 @@ pub(super) fn page(status: &Status, explanations: &[Explanation], now: SystemTim
         .put(tone.class())
         .put("\">")
         .text(&headline)
-        .put("</h1>\n</header>\n<main id=\"page\" tabindex=\"-1\">\n");
+        .put("</h1>\n</header>\n<p id=\"lost\" role=\"alert\" class=\"bad\" hidden>The agent does not answer: what stands here is old.</p>\n")
+        .put("<main id=\"page\" tabindex=\"-1\">\n");
     problems(&mut html, status);
     // With several the causes are what matters, and shall stand close to each other.
     let alone = roles.iter().filter(|(role, _)| !role.usable).count() == 1;
@@ -38,7 +39,6 @@ pub(super) fn page(status: &Status, explanations: &[Explanation], now: SystemTim
         .put("\">")
         .text(&whole(&now))
         .put("</time>. The page keeps itself up to date; selected text holds it.</small></p>\n</main>\n<footer>\n")
-        .put("<p id=\"lost\" role=\"alert\" class=\"bad\" hidden>The agent does not answer: what stands here is old.</p>\n")
         .put("<nav aria-label=\"More of this agent\"><small><a href=\"/metrics\">Metrics</a> · <a href=\"/readyz\">Readiness</a> · ")
         .put("<code>keyfob explain</code> says the same in a terminal</small></nav>\n</footer>\n");
     html.document(&headline, tone)

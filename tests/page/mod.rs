@@ -231,7 +231,11 @@ fn the_page_follows_the_agent_and_says_when_it_is_gone() {
     assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
     assert_eq!(browser.eval("document.getElementById('lost').checkVisibility()"), false);
     scene.agent.process.stop();
+    browser.eval("scrollTo(0, 9999)");
     browser.wait("document.getElementById('lost').checkVisibility()");
+    let top = browser.eval("document.getElementById('lost').getBoundingClientRect().top");
+    assert!((0.0..800.0).contains(&top.as_f64().unwrap()), "{top}: in sight wherever the reader is");
+    browser.picture("status-lost-desk", false);
 }
 
 #[test]
