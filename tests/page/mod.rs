@@ -20,7 +20,7 @@ const ROLES: &str = "\
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\u{202e}evil";
 
 struct Scene {
-    home: TempHome,
+    _home: TempHome,
     aws: FakeAws,
     agent: Serving,
 }
@@ -43,7 +43,7 @@ impl Scene {
         env.push(("PATH".to_owned(), std::env::var("PATH").unwrap()));
         env.push(("AWS_DEFAULT_REGION".to_owned(), "eu-west-1".to_owned()));
         let agent = Serving::start(&["--config", config.to_str().unwrap()], env);
-        let scene = Scene { home, aws, agent };
+        let scene = Scene { _home: home, aws, agent };
         scene.wait(|role| role["state"] != "starting");
         scene
     }
@@ -220,7 +220,6 @@ fn the_page_follows_the_agent_and_says_when_it_is_gone() {
     browser.eval("document.getElementById('walk-app').open = true");
     browser.eval("document.querySelector('#walk-app summary').focus()");
     scene.aws.sts().set(|sts| sts.trouble = None);
-    scene.home.write("keyfob.toml", &format!("{ROLES}[refresh]\nbefore = \"10m\"\n"));
     scene.agent.process.signal(nix::sys::signal::Signal::SIGUSR1);
     scene.wait(|role| role["state"] == "ok");
     browser.wait("document.title === 'Both roles have credentials · keyfob'");
