@@ -23,6 +23,7 @@ mod logs;
 mod monitoring;
 mod network;
 mod packages;
+mod page;
 mod parity;
 mod pods;
 mod sdk;
