@@ -6,6 +6,7 @@
 
 mod answer;
 mod exceptions;
+mod ini;
 mod oracle;
 mod requests;
 mod situation;
