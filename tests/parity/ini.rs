@@ -137,6 +137,11 @@ fn rows() -> Vec<Row> {
     row
 }
 
+/// What the rows are called.
+pub fn names() -> BTreeSet<String> {
+    rows().into_iter().map(|row| row.name).collect()
+}
+
 /// botocore's answers to all rows, in one go.
 fn theirs(rows: &[Row]) -> Vec<Found> {
     let asked: Vec<_> = rows

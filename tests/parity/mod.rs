@@ -5,6 +5,7 @@
 //! seen.
 
 mod answer;
+mod checklist;
 mod exceptions;
 mod ini;
 mod oracle;
