@@ -66,6 +66,7 @@ const ALICE: &str = "arn:aws:iam::111122223333:user/alice";
 const KINDS: [Kind; 11] = [
     ("long-term keys, as they are: from the environment", environment, ALICE),
     ("long-term keys, as they are: from a file", file, ALICE),
+    ("long-term keys, as they are: from boto 2's file", boto, ALICE),
     ("long-term keys with `static_keys = \"mint\"`", minted, ALICE),
     ("a role that is assumed", role, "arn:aws:sts::222233334444:assumed-role/app/me"),
     ("a web identity", web_identity, "arn:aws:sts::333344445555:assumed-role/pod/pod-1"),
@@ -78,7 +79,6 @@ const KINDS: [Kind; 11] = [
         metadata,
         "arn:aws:sts::123456789012:assumed-role/instance-role/i-0123456789abcdef0",
     ),
-    ("boto 2's file", boto, ALICE),
 ];
 
 fn environment(stage: &Stage) -> Serving {

@@ -8,7 +8,7 @@ use super::kinds::{KEYS, Stage, works};
 use crate::support::{Run, Serving, TempHome};
 
 /// The row of README's first table for what ends and is replaced.
-const REPLACED: &str = "any of them, as they end and are replaced";
+const REPLACED: &str = "sessions of 15 seconds, for as long as the program runs";
 const ROLE: &str = "[default]\nrole_arn = arn:aws:iam::222233334444:role/app\nsource_profile = base\n";
 
 /// Keys with a life and an account, and long-term keys, which are given one that never ends for long.
