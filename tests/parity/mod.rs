@@ -10,7 +10,7 @@ mod exceptions;
 mod ini;
 mod oracle;
 mod requests;
-mod situation;
+pub mod situation;
 
 use std::collections::BTreeSet;
 use std::io::Write;
