@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyfob::source::profile::ini::{Fault, Ini, Value};
 use keyfob::source::profile::merge::{Profile, Profiles};
@@ -152,7 +153,8 @@ fn theirs(rows: &[Row]) -> Vec<Found> {
         })
         .collect();
     let oracle = Run::new(python()).arg("-I").arg(here("ini/oracle.py"));
-    let said = oracle.stdin(&serde_json::Value::from(asked).to_string()).run().expect_code(0);
+    let said = oracle.stdin(&serde_json::Value::from(asked).to_string()).within(Duration::from_secs(120));
+    let said = said.run().expect_code(0);
     let said: Vec<Option<Vec<BTreeMap<String, _>>>> = serde_json::from_str(&said.stdout).unwrap();
     said.into_iter().map(|row| Ok(row.ok_or(None)?.into_iter().flatten().collect())).collect()
 }
