@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Asks the installed botocore what it makes of small files, and writes its answers down for our unit tests.
 
-Run it after adding a row or after a botocore release: python3 tests/parity/tables.py
-The tables are read by src/source/profile/{ini,plan}.rs.
+Run it after adding a row or after a botocore release: build/venv/bin/python tests/parity/tables.py
+The tables are read by src/source/profile/{ini,plan}.rs. With --check nothing is written, and a table that says something
+else than botocore says now is a failure.
 """
 import json
 import os
 import pathlib
+import sys
 import tempfile
 
 import botocore
@@ -153,7 +155,11 @@ def plan(folder):
 
 def dump(name, rows):
     body = ",\n".join(" " + json.dumps(row, sort_keys=True) for row in rows)
-    (HERE / name).write_text(f"[\n{body}\n]\n")
+    text = f"[\n{body}\n]\n"
+    if sys.argv[1:] != ["--check"]:
+        (HERE / name).write_text(text)
+    elif (HERE / name).read_text() != text:
+        sys.exit(f"{name} is not what botocore {botocore.__version__} says: write it again, and look at what changed")
     print(f"{name}: {len(rows)} rows from botocore {botocore.__version__}")
 
 
