@@ -1,7 +1,9 @@
 //! Which of AWS's endpoints is asked, and for which region a call is signed: as botocore works it out from region and
 //! settings.
 
-/// Whose STS is asked.
+use super::Manner;
+
+/// Whose STS is asked, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// None is botocore's fallback: the global endpoint.
@@ -10,6 +12,8 @@ pub struct Place {
     pub endpoint: Option<String>,
     /// Which of AWS's own.
     pub variant: Variant,
+    /// How.
+    pub manner: Manner,
 }
 
 /// Which of the endpoints that AWS has in a region. One that is configured goes before all of them.
@@ -94,8 +98,12 @@ mod tests {
     use super::*;
 
     fn told(region: Option<&str>, endpoint: Option<&str>, variant: Variant) -> String {
-        let place =
-            Place { region: region.map(str::to_owned), endpoint: endpoint.map(str::to_owned), variant };
+        let place = Place {
+            region: region.map(str::to_owned),
+            endpoint: endpoint.map(str::to_owned),
+            variant,
+            ..Place::default()
+        };
         let Target { region, endpoint, fips, dual_stack } = place.target();
         let endpoint = endpoint.as_deref().unwrap_or("-");
         format!(
