@@ -201,42 +201,42 @@ fn unquoted(text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::clock::Clock;
     use crate::http::fake::{Fake, Reply, ok};
     use crate::http::{Answer, Ask, Client};
     use crate::report::Notes;
 
-    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, Option<&'a str>);
-
-    fn chosen(vars: &[(&str, &str)], url: &str) -> Option<String> {
-        let proxies = Proxies::from_env(&vars.iter().copied().collect());
-        proxies.of(&url.parse().unwrap()).map(ToString::to_string)
+    #[derive(serde::Deserialize)]
+    struct Row {
+        env: BTreeMap<String, String>,
+        url: String,
+        /// As botocore would connect to it.
+        proxy: Option<String>,
+        login: Option<String>,
     }
 
+    /// Written by `tests/parity/tables.py` from what the installed botocore does; `tests/wire` asks it again.
     #[test]
-    fn the_environment_is_read_as_python_reads_it() {
-        let sts = "https://sts.amazonaws.com/";
-        let up = ("HTTPS_PROXY", "http://up:1");
-        let cases: [Case; 15] = [
-            (&[], sts, None),
-            (&[up], sts, Some("the proxy http://up:1/")),
-            (&[up], "http://sts.local/", None),
-            (&[("HTTP_PROXY", "plain:3128")], "http://sts.local/", Some("the proxy http://plain:3128/")),
-            (&[up, ("https_proxy", "http://low:2")], sts, Some("the proxy http://low:2/")),
-            (&[up, ("https_proxy", "")], sts, None),
-            (&[("https_proxy", "http://u:secret@low:2")], sts, Some("the proxy http://low:2/")),
-            (&[("ALL_PROXY", "http://all:1")], sts, None),
-            (&[up, ("NO_PROXY", "x, .AmazonAWS.com")], sts, None),
-            (&[up, ("NO_PROXY", "amazonaws.com")], sts, None),
-            (&[up, ("NO_PROXY", "azonaws.com")], sts, Some("the proxy http://up:1/")),
-            (&[up, ("NO_PROXY", "*")], sts, None),
-            (&[up, ("NO_PROXY", "x,*")], sts, Some("the proxy http://up:1/")),
-            (&[up, ("NO_PROXY", "localhost:8443")], "https://localhost:8443/", None),
-            (&[up, ("NO_PROXY", "10.0.0.0/8")], "https://10.1.1.1/", Some("the proxy http://up:1/")),
-        ];
-        for (vars, url, expected) in cases {
-            assert_eq!(chosen(vars, url).as_deref(), expected, "{vars:?} {url}");
+    fn the_environment_is_read_as_botocore_reads_it() {
+        let rows: Vec<Row> =
+            serde_json::from_str(include_str!("../../tests/parity/tables/proxies.json")).unwrap();
+        assert!(rows.len() >= 40);
+        for Row { env, url, proxy, login } in rows {
+            let proxies = Proxies::from_env(&env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect());
+            let chosen = proxies.of(&url.parse().unwrap());
+            // Which login it is is told beside it.
+            let bare = |text: String| {
+                let (scheme, rest) = text.split_once("://").unwrap();
+                let place = rest.split(['/', '?']).next().unwrap();
+                format!("{scheme}://{}", place.rsplit_once('@').map_or(place, |(_, place)| place))
+            };
+            let ours = chosen.map(|chosen| bare(chosen.url.as_ref().unwrap().to_string()));
+            assert_eq!(ours, proxy.map(bare), "{env:?} {url}");
+            let ours = chosen.and_then(Proxy::authorization).map(|login| login.expose().to_owned());
+            assert_eq!(ours, login, "{env:?} {url}");
         }
     }
 

@@ -150,7 +150,7 @@ fn refused(error: &std::io::Error) -> Broken {
             let broken =
                 Broken::new(Step::Certificate, format!("the server's certificate is not trusted: {why}"));
             let unknown = why.downcast_ref::<UnknownIssuer>();
-            match unknown.and_then(|unknown| unknown.0.as_ref()) {
+            match unknown.and_then(|unknown| unknown.name.as_ref()) {
                 Some(issuer) => broken.with("issuer", issuer),
                 None => broken,
             }
@@ -172,11 +172,16 @@ struct Verifier {
 }
 
 #[derive(Debug)]
-struct UnknownIssuer(Option<String>);
+struct UnknownIssuer {
+    name: Option<String>,
+    /// Somebody of that name is known, with another key.
+    alike: bool,
+}
 
 impl fmt::Display for UnknownIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.name {
+            Some(name) if self.alike => write!(f, "issued by another {name:?} than the one known here"),
             Some(name) => write!(f, "issued by {name:?}, which is not known here"),
             None => f.write_str("its issuer is not known here"),
         }
@@ -197,15 +202,16 @@ impl ServerCertVerifier for Verifier {
         if self.known.iter().any(|known| known == end_entity) {
             return Ok(ServerCertVerified::assertion());
         }
-        let unknown = || {
-            let unknown = UnknownIssuer(issuer::of(end_entity));
+        let unknown = |alike| {
+            let unknown = UnknownIssuer { name: issuer::of(end_entity), alike };
             CertificateError::Other(OtherError(Arc::new(unknown))).into()
         };
-        let authorities = self.authorities.as_ref().ok_or_else(unknown)?;
+        let authorities = self.authorities.as_ref().ok_or_else(|| unknown(false))?;
         let verdict =
             authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         verdict.map_err(|error| match error {
-            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => unknown(),
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => unknown(false),
+            rustls::Error::InvalidCertificate(CertificateError::BadSignature) => unknown(true),
             other => other,
         })
     }
