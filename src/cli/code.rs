@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
@@ -37,6 +38,9 @@ enum Typed {
     Interrupted,
 }
 
+/// For an interrupt to take effect.
+const LAST: Duration = Duration::from_secs(1);
+
 /// Nobody types more by intent.
 const LONGEST: usize = 64;
 
@@ -63,6 +67,8 @@ impl Codes for Keyboard {
                 Ok(Typed::Interrupted) => {
                     // What the terminal would have done, now that it is itself again.
                     let _sent = killpg(nix::unistd::getpgrp(), Signal::SIGINT);
+                    // It ends us, unless it is ignored.
+                    tokio::time::sleep(LAST).await;
                     Err(failed("asking was interrupted"))
                 }
                 Err(error) => Err(failed(&format!("the terminal gave none: {error}"))),

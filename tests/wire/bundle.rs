@@ -10,7 +10,7 @@ const BOUND: Duration = Duration::from_secs(40);
 /// Everything that names a bundle, and whether AWS is trusted then; botocore must be of the same mind.
 #[test]
 fn a_bundle_is_found_where_botocore_finds_it() {
-    let Some(mut stage) = Stage::new(&["localhost"]) else { return };
+    let Some(mut stage) = Stage::new() else { return };
     let Some(others) = Papers::make() else { return };
     let sts = format!("https://localhost:{}", stage.front.addr.port());
     let (good, other) = (stage.ca(), others.path("ca.pem").display().to_string());
@@ -65,7 +65,7 @@ fn a_bundle_is_found_where_botocore_finds_it() {
 /// botocore takes an empty bundle as a wish to trust everybody. Nobody means that by an empty variable.
 #[test]
 fn an_empty_bundle_is_none() {
-    let Some(mut stage) = Stage::new(&["localhost"]) else { return };
+    let Some(mut stage) = Stage::new() else { return };
     let Some(others) = Papers::make() else { return };
     let sts = format!("https://localhost:{}", stage.front.addr.port());
     let other = others.path("ca.pem").display().to_string();
@@ -85,7 +85,7 @@ fn an_empty_bundle_is_none() {
 
 #[test]
 fn a_stranger_is_named_with_its_host() {
-    let Some(stage) = Stage::new(&["localhost"]) else { return };
+    let Some(stage) = Stage::new() else { return };
     let Some(others) = Papers::make() else { return };
     let (sts, other) = (
         format!("https://localhost:{}", stage.front.addr.port()),
@@ -101,7 +101,7 @@ fn a_stranger_is_named_with_its_host() {
     let failure = &told.json()["failure"];
     assert_eq!(failure["code"], "TLS-CA", "{told:#?}");
     let text = failure.to_string();
-    for word in ["test-authority", "\"issuer\"", "\"host\"", "localhost"] {
+    for word in ["issuer=test-authority", "host=localhost"] {
         assert!(text.contains(word), "{word}: {text}");
     }
 }
@@ -109,7 +109,7 @@ fn a_stranger_is_named_with_its_host() {
 /// Path and what stands there. botocore cannot use any of them either.
 #[test]
 fn a_bundle_that_cannot_be_used_is_named_with_what_is_wrong() {
-    let Some(mut stage) = Stage::new(&["localhost"]) else { return };
+    let Some(mut stage) = Stage::new() else { return };
     let sts = format!("https://localhost:{}", stage.front.addr.port());
     let der = stage.home.path().join("der.pem");
     let pem = std::fs::read(stage.papers.path("ca.pem")).unwrap();
@@ -122,7 +122,7 @@ fn a_bundle_that_cannot_be_used_is_named_with_what_is_wrong() {
     stage.home.write("text.pem", "tok-not-to-be-quoted\n");
     stage.home.write("torn.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n");
     stage.home.write("garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    let key_only = stage.papers.path("aws.key").display().to_string();
+    let key_only = stage.papers.path("ca.key").display().to_string();
     let rows = [
         ("~/none.pem".to_owned(), "No such file"),
         ("~".to_owned(), "is a directory"),
@@ -155,7 +155,7 @@ fn a_bundle_that_cannot_be_used_is_named_with_what_is_wrong() {
 /// It is for AWS alone: botocore asks container endpoints with its own authorities.
 #[test]
 fn a_bundle_is_not_for_container_endpoints() {
-    let Some(mut stage) = Stage::new(&["localhost"]) else { return };
+    let Some(mut stage) = Stage::new() else { return };
     let Some(others) = Papers::make() else { return };
     let endpoint = format!("https://localhost:{}/container/app", stage.front.addr.port());
     let other = others.path("ca.pem").display().to_string();
@@ -171,7 +171,7 @@ fn a_bundle_is_not_for_container_endpoints() {
 
 #[test]
 fn an_agent_notices_a_new_bundle() {
-    let Some(stage) = Stage::new(&["localhost"]) else { return };
+    let Some(stage) = Stage::new() else { return };
     let Some(others) = Papers::make() else { return };
     let sts = format!("https://localhost:{}", stage.front.addr.port());
     let bundle = stage.home.write("ca.pem", &std::fs::read_to_string(others.path("ca.pem")).unwrap());

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::support::papers::Papers;
 
@@ -36,13 +37,23 @@ pub struct Gate {
 }
 
 impl Relay {
-    /// TLS with that certificate, and plain behind it.
-    pub fn tls(papers: &Papers, name: &str, behind: SocketAddr) -> Relay {
-        let acceptor = acceptor(papers, name);
+    /// TLS for whatever name is asked for, and plain behind it.
+    pub fn tls(papers: &Arc<Papers>, behind: SocketAddr) -> Relay {
+        let papers = Arc::clone(papers);
         Relay::start(move |stream, _heads| {
-            let acceptor = acceptor.clone();
+            let papers = Arc::clone(&papers);
             async move {
-                if let Ok(mut stream) = acceptor.accept(stream).await {
+                let Ok(begun) = LazyConfigAcceptor::new(Acceptor::default(), stream).await else { return };
+                let Some(name) = begun.client_hello().server_name().map(str::to_owned) else { return };
+                let config = tokio::task::spawn_blocking(move || {
+                    static ONE: Mutex<()> = Mutex::new(());
+                    let _one_by_one = ONE.lock().unwrap();
+                    if !papers.path(&format!("{name}.pem")).exists() {
+                        papers.issue(&name, &format!("DNS:{name}"));
+                    }
+                    config(&papers, &name)
+                });
+                if let Ok(mut stream) = begun.into_stream(config.await.unwrap()).await {
                     let mut behind = TcpStream::connect(behind).await.unwrap();
                     let _ = copy_bidirectional(&mut stream, &mut behind).await;
                 }
@@ -52,7 +63,7 @@ impl Relay {
 
     /// A proxy; over TLS where there is a certificate.
     pub fn proxy(gate: Gate, papers: Option<(&Papers, &str)>) -> Relay {
-        let acceptor = papers.map(|(papers, name)| acceptor(papers, name));
+        let acceptor = papers.map(|(papers, name)| TlsAcceptor::from(config(papers, name)));
         Relay::start(move |stream, heads| {
             let (acceptor, gate) = (acceptor.clone(), gate.clone());
             async move {
@@ -129,7 +140,7 @@ impl Gate {
     }
 }
 
-fn acceptor(papers: &Papers, name: &str) -> TlsAcceptor {
+fn config(papers: &Papers, name: &str) -> Arc<ServerConfig> {
     let chain = CertificateDer::pem_file_iter(papers.path(&format!("{name}.pem"))).unwrap();
     let key = PrivateKeyDer::from_pem_file(papers.path(&format!("{name}.key"))).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
@@ -138,5 +149,5 @@ fn acceptor(papers: &Papers, name: &str) -> TlsAcceptor {
         .with_no_client_auth()
         .with_single_cert(chain.map(Result::unwrap).collect(), key)
         .unwrap();
-    TlsAcceptor::from(Arc::new(config))
+    Arc::new(config)
 }

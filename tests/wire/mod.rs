@@ -11,6 +11,7 @@ mod tries;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gate::{Gate, Relay};
 use oracle::Oracle;
@@ -34,26 +35,28 @@ const CREDENTIALS: &str =
 struct Stage {
     aws: FakeAws,
     home: TempHome,
-    papers: Papers,
+    papers: Arc<Papers>,
     front: Relay,
     oracle: Oracle,
 }
 
 impl Stage {
-    /// TLS for these names; None where a tool is missing.
+    /// With an authority of its own; None where a tool is missing.
     #[track_caller]
-    fn new(names: &[&str]) -> Option<Stage> {
-        let papers = Papers::make()?;
-        let subjects: Vec<String> = names.iter().map(|name| format!("DNS:{name}")).collect();
-        papers.issue("aws", &subjects.join(","));
+    fn new() -> Option<Stage> {
+        Stage::with(&Arc::new(Papers::make()?))
+    }
+
+    #[track_caller]
+    fn with(papers: &Arc<Papers>) -> Option<Stage> {
         let home = TempHome::new();
         home.config(CONFIG);
         home.credentials(CREDENTIALS);
         let aws = FakeAws::spawn_thread();
         aws.add_user("AKIABASEBASEBASE0001", "secret-of-base", "123456789012", "base");
-        let front = Relay::tls(&papers, "aws", aws.addr());
+        let front = Relay::tls(papers, aws.addr());
         let oracle = Oracle::start(home.path())?;
-        Some(Stage { aws, home, papers, front, oracle })
+        Some(Stage { aws, home, papers: Arc::clone(papers), front, oracle })
     }
 
     fn ca(&self) -> String {

