@@ -220,9 +220,8 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         token_file: &shared.about.token_file,
     });
     bound.serve(&shared, &house.certificates, &shutdown);
-    let control = Control::new(orders);
     shutdown.spawn("house", shutdown.stopping.clone(), house.run(ordered, watch));
-    Ok(Agent { shared, shutdown, early, control, deadline })
+    Ok(Agent { shared, shutdown, early, control: Control::new(orders), deadline })
 }
 
 /// All that is wrong with either, at once.

@@ -122,7 +122,8 @@ async fn line(tty: &AsyncFd<File>) -> io::Result<Typed> {
             Ok(Err(error)) => return Err(error),
             Err(_not_yet) => continue,
         }
-        match byte[0] {
+        let [typed] = *byte;
+        match typed {
             b'\r' | b'\n' => return Ok(Typed::Line(line)),
             0x03 => return Ok(Typed::Interrupted),
             0x04 if line.is_empty() => return Ok(Typed::Nothing),
@@ -153,6 +154,14 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn each_profile_is_asked_for_once() {
+        let keyboard = Keyboard { asked: Mutex::new(BTreeSet::from(["a".to_owned()])) };
+        let failure = keyboard.ask("a", "arn:aws:iam::1:mfa/m").await.unwrap_err();
+        assert_eq!(failure.cause.code, "PROFILE-MFA");
+        assert!(failure.context.contains("asked for already"), "{failure}");
+    }
 
     #[test]
     fn a_code_is_six_digits() {

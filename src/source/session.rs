@@ -3,13 +3,14 @@
 //! botocore's session works these out before any source is asked, which is why a file that cannot be parsed or a
 //! profile that does not exist ends the walk even where the environment holds keys.
 
+mod manner;
+
 use std::time::Duration;
 
-use super::paths;
 use super::profile::files::Files;
 use super::profile::merge::{Profile, Profiles};
 use super::text::{int, is_true};
-use crate::aws::{Manner, Mode, Place, Tries, Variant};
+use crate::aws::{Place, Variant};
 use crate::cause;
 use crate::config::env::Env;
 use crate::failure::Failure;
@@ -178,42 +179,6 @@ impl Session {
         let (region, variant) = (region.map(str::to_owned), self.variant()?);
         let variant = Variant { legacy: variant.legacy && service == "sts", ..variant };
         Ok(Place { region, endpoint: self.endpoint(service)?, variant, manner: self.manner()? })
-    }
-
-    /// How AWS is asked. botocore looks at these when it makes a client, whichever it is.
-    ///
-    /// An empty bundle is none: botocore takes it as a wish to trust everybody.
-    fn manner(&self) -> Result<Manner, Failure> {
-        let bundle = self.value("AWS_CA_BUNDLE", "ca_bundle").or_else(|| self.env.get("REQUESTS_CA_BUNDLE"));
-        let bundle = bundle.filter(|path| !path.is_empty());
-        let authorities = bundle.map(|path| paths::home(path, &self.env));
-        Ok(Manner { authorities, tries: self.tries()? })
-    }
-
-    fn tries(&self) -> Result<Tries, Failure> {
-        let (variable, key) = ("AWS_DEFAULTS_MODE", "defaults_mode");
-        let defaults = self.value(variable, key).map(str::to_lowercase);
-        let usual = match defaults.as_deref() {
-            None | Some("legacy") => Mode::Legacy,
-            Some("standard" | "in-region" | "cross-region" | "mobile" | "auto") => Mode::Standard,
-            Some(_) => return Err(self.strange(variable, key, "which is no mode of defaults")),
-        };
-        let (variable, key) = ("AWS_RETRY_MODE", "retry_mode");
-        let mode = match self.value(variable, key) {
-            None => usual,
-            Some("legacy") => Mode::Legacy,
-            Some("standard" | "adaptive") => Mode::Standard,
-            Some(_) => {
-                return Err(self.strange(variable, key, "neither `legacy` nor `standard` nor `adaptive`"));
-            }
-        };
-        let (variable, key) = ("AWS_MAX_ATTEMPTS", "max_attempts");
-        let most = match self.number(variable, key)? {
-            None => mode.tries(),
-            Some(0) => return Err(self.strange(variable, key, "less than 1")),
-            Some(most) => u32::try_from(most).unwrap_or(u32::MAX),
-        };
-        Ok(Tries { most, mode })
     }
 
     /// botocore refuses a strange word for STS's endpoints whichever service is asked.

@@ -33,101 +33,87 @@ const STS: &str = "CONNECT sts.eu-west-1.amazonaws.com:443 HTTP/1.1";
 /// `me:p@ss`
 const LOGIN: &str = "Basic bWU6cEBzcw==";
 
+/// An open proxy and one that wants a login, plain and over TLS.
+fn gates(stage: &Stage) -> [Relay; 4] {
+    stage.papers.issue("gate", "DNS:localhost");
+    leaks::secret("bWU6cEBzcw==");
+    let papers = Some((&*stage.papers, "gate"));
+    [(None, None), (Some(LOGIN), None), (None, papers), (Some(LOGIN), papers)]
+        .map(|(login, papers)| Relay::proxy(stage.gate(login), papers))
+}
+
+fn rows<'a>(stage: &Stage, gates: &[Relay; 4]) -> Vec<Row<'a>> {
+    let [open, locked, tls, locked_tls] = gates.each_ref().map(|gate| gate.addr.port());
+    let there = |scheme: &str, login: &str, port: u16| format!("{scheme}://{login}localhost:{port}");
+    let https = |scheme: &str, login: &str, port: u16| ("HTTPS_PROXY", there(scheme, login, port));
+    let (up, login) = (https("http", "", open), "me:p%40ss@");
+    let place = format!("localhost:{}", stage.front.addr.port());
+    let direct = ("AWS_ENDPOINT_URL_STS", format!("https://{place}"));
+    let plain = ("AWS_ENDPOINT_URL_STS", stage.aws.url());
+    let none_for = |names: &str| ("NO_PROXY", names.to_owned());
+    let through = |login: Option<&str>| vec![format!("{STS} login {:?}", login.map(str::to_owned))];
+    let whole = vec![format!("POST {}/ HTTP/1.1 login None", stage.aws.url())];
+    let row = |name, env: &[(&'a str, String)], asked, cause| Row { name, env: env.to_vec(), asked, cause };
+    vec![
+        row("plain", &[https("http", "", open)], through(None), None),
+        row("no scheme", &[("https_proxy", format!("localhost:{open}"))], through(None), None),
+        row("plain, login", &[https("http", login, locked)], through(Some(LOGIN)), None),
+        row("plain, no login", &[https("http", "", locked)], through(None), Some("NET-PROXY")),
+        row("plain, a name alone", &[https("http", "me@", locked)], through(None), Some("NET-PROXY")),
+        row("over TLS", &[https("https", "", tls)], through(None), None),
+        row("over TLS, login", &[https("https", login, locked_tls)], through(Some(LOGIN)), None),
+        row("over TLS, no login", &[https("https", "", locked_tls)], through(None), Some("NET-PROXY")),
+        row("past it", &[up.clone(), direct.clone(), none_for("x, .localhost")], vec![], None),
+        row("past it, by port", &[up.clone(), direct.clone(), ("no_proxy", place)], vec![], None),
+        row("a star in a list", &[up.clone(), none_for("x,*")], through(None), None),
+        row("for all", &[up.clone(), direct.clone(), none_for("*")], vec![], None),
+        row(
+            "lower case is empty",
+            &[up.clone(), direct.clone(), ("https_proxy", String::new())],
+            vec![],
+            None,
+        ),
+        row("ALL_PROXY", &[("ALL_PROXY", there("http", "", open)), direct], vec![], None),
+        row("http", &[("HTTP_PROXY", there("http", "", open)), plain.clone()], whole, None),
+        row("https is not for http", &[up, plain], vec![], None),
+        row("nobody there", &[https("http", login, closed())], vec![], Some("NET-REFUSED")),
+        row("no address", &[("HTTPS_PROXY", "http://a b".to_owned())], vec![], Some("NET-OTHER")),
+    ]
+}
+
 #[test]
 fn requests_go_through_the_proxies_that_botocore_takes() {
     let Some(mut stage) = Stage::new() else { return };
-    stage.papers.issue("gate", "DNS:localhost");
-    leaks::secret("bWU6cEBzcw==");
-    let gates = [
-        Relay::proxy(stage.gate(None), None),
-        Relay::proxy(stage.gate(Some(LOGIN)), None),
-        Relay::proxy(stage.gate(None), Some((&stage.papers, "gate"))),
-        Relay::proxy(stage.gate(Some(LOGIN)), Some((&stage.papers, "gate"))),
-    ];
-    let [open, locked, tls, locked_tls] = [0, 1, 2, 3].map(|index: usize| gates[index].addr.port());
-    let there = |scheme: &str, login: &str, port: u16| format!("{scheme}://{login}localhost:{port}");
-    let local = format!("https://localhost:{}", stage.front.addr.port());
-    let (direct, plain) = (("AWS_ENDPOINT_URL_STS", local), ("AWS_ENDPOINT_URL_STS", stage.aws.url()));
-    let through = |login: Option<&str>| vec![format!("{STS} login {:?}", login.map(str::to_owned))];
-    let absolute = format!("POST {}/ HTTP/1.1 login None", stage.aws.url());
-    let row = |name, env, asked, cause| Row { name, env, asked, cause };
-    let https = |scheme: &str, login: &str, port: u16| ("HTTPS_PROXY", there(scheme, login, port));
-    let login = "me:p%40ss@";
-    let rows = [
-        row("plain", vec![https("http", "", open)], through(None), None),
-        row("no scheme", vec![("https_proxy", format!("localhost:{open}"))], through(None), None),
-        row("plain, login", vec![https("http", login, locked)], through(Some(LOGIN)), None),
-        row("plain, no login", vec![https("http", "", locked)], through(None), Some("NET-PROXY")),
-        row("plain, a name alone", vec![https("http", "me@", locked)], through(None), Some("NET-PROXY")),
-        row("over TLS", vec![https("https", "", tls)], through(None), None),
-        row("over TLS, login", vec![https("https", login, locked_tls)], through(Some(LOGIN)), None),
-        row("over TLS, no login", vec![https("https", "", locked_tls)], through(None), Some("NET-PROXY")),
-        row(
-            "past it",
-            vec![https("http", "", open), direct.clone(), ("NO_PROXY", "x, .localhost".to_owned())],
-            vec![],
-            None,
-        ),
-        row(
-            "past it, by port",
-            vec![
-                https("http", "", open),
-                ("no_proxy", format!("localhost:{}", stage.front.addr.port())),
-                direct.clone(),
-            ],
-            vec![],
-            None,
-        ),
-        row(
-            "a star in a list",
-            vec![https("http", "", open), ("NO_PROXY", "x,*".to_owned())],
-            through(None),
-            None,
-        ),
-        row(
-            "for all",
-            vec![https("http", "", open), direct.clone(), ("NO_PROXY", "*".to_owned())],
-            vec![],
-            None,
-        ),
-        row(
-            "lower case is empty",
-            vec![https("http", "", open), direct.clone(), ("https_proxy", String::new())],
-            vec![],
-            None,
-        ),
-        row("ALL_PROXY", vec![("ALL_PROXY", there("http", "", open)), direct], vec![], None),
-        row("http", vec![("HTTP_PROXY", there("http", "", open)), plain.clone()], vec![absolute], None),
-        row("https is not for http", vec![https("http", "", open), plain], vec![], None),
-        row("nobody there", vec![https("http", login, closed())], vec![], Some("NET-REFUSED")),
-        row("no address", vec![("HTTPS_PROXY", "http://a b".to_owned())], vec![], Some("NET-OTHER")),
-    ];
-    for Row { name, env: more, asked, cause } in rows {
-        let more: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let gates = gates(&stage);
+    for row in rows(&stage, &gates) {
+        row.compare(&mut stage, &gates);
+    }
+}
+
+impl Row<'_> {
+    #[track_caller]
+    fn compare(self, stage: &mut Stage, gates: &[Relay; 4]) {
+        let Row { name, env: more, asked, cause } = self;
         let base = [
             ("AWS_CA_BUNDLE", stage.ca()),
             ("AWS_DEFAULT_REGION", "eu-west-1".to_owned()),
             ("AWS_MAX_ATTEMPTS", "1".to_owned()),
         ];
-        let mut env = stage.env(&more);
-        env.extend(base.map(|(name, value)| (name.to_owned(), value)));
-        let noted = || gates.iter().flat_map(Relay::asked).collect::<Vec<_>>();
-        let done = stage.keyfob("role", &env);
-        let (ours, by_us) = (key(&done), (noted(), reached(&stage.aws.requests())));
-        right(&stage, name, cause.is_none());
-        stage.aws.clear_requests();
-        let theirs = stage.oracle.find(&env, "role");
-        let by_them = (noted(), reached(&stage.aws.requests()));
-        stage.aws.clear_requests();
-        assert_eq!(by_us.0, asked, "{name}\n{ours:?}");
-        // Python's library says HTTP/1.0 in some versions: where to and with which login is the question.
-        let same = |asked: &(Vec<String>, Vec<String>)| {
-            (
-                asked.0.iter().map(|line| line.replace("HTTP/1.0", "HTTP/1.1")).collect::<Vec<_>>(),
-                asked.1.clone(),
-            )
+        let mut env = stage.env(&[]);
+        env.extend(base.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)));
+        let noted = |stage: &Stage| {
+            let asked = gates.iter().flat_map(Relay::asked).collect::<Vec<_>>();
+            let reached = reached(&stage.aws.requests());
+            stage.aws.clear_requests();
+            // Python says HTTP/1.0 in some versions.
+            (asked.iter().map(|line| line.replace("HTTP/1.0", "HTTP/1.1")).collect::<Vec<_>>(), reached)
         };
-        assert_eq!(same(&by_us), same(&by_them), "{name}\n{ours:?}\n{theirs:?}");
+        let done = stage.keyfob("role", &env);
+        right(stage, name, cause.is_none());
+        let (ours, by_us) = (key(&done), noted(stage));
+        let (theirs, by_them) = (stage.oracle.find(&env, "role"), noted(stage));
+        assert_eq!(by_us.0, asked, "{name}\n{ours:?}");
+        assert_eq!(by_us, by_them, "{name}\n{ours:?}\n{theirs:?}");
         match cause {
             None => assert_eq!((ours.is_ok(), &ours), (true, &theirs), "{name}"),
             Some(code) => {
@@ -136,7 +122,7 @@ fn requests_go_through_the_proxies_that_botocore_takes() {
                 assert!(theirs.is_err(), "{name}");
             }
         }
-        done.expect_none_of(&["p@ss".to_owned(), "p%40ss".to_owned(), "bWU6cEBzcw".to_owned()]);
+        done.expect_none_of(&["p@ss", "p%40ss", "bWU6cEBzcw"].map(str::to_owned));
     }
 }
 
