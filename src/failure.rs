@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cause::Cause;
 
 /// How a failure is treated: whether the chain goes on, how soon to try again, which exit status it gives.
@@ -73,6 +75,54 @@ pub struct Fact {
     pub value: String,
 }
 
+/// One thing to do about a failure: in words and, where one helps, as a command or as a change of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// An instruction. No secret, ever.
+    pub text: String,
+    /// The same for a shell, ready to be pasted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The file that `diff` is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// A unified diff without context lines, as `patch FILE` takes it: what stands around a line may be a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+}
+
+impl Remedy {
+    /// In words alone.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// In words, and as a command.
+    pub fn command(text: impl Into<String>, command: impl Into<String>) -> Self {
+        Self { command: Some(command.into()), ..Self::new(text) }
+    }
+
+    /// In words, and as one changed line of a file, counted from 1; a line that becomes nothing goes away.
+    pub fn line(text: impl Into<String>, file: impl fmt::Display, line: usize, old: &str, new: &str) -> Self {
+        let diff = match new {
+            "" => format!("@@ -{line} +{before},0 @@\n-{old}\n", before = line.saturating_sub(1)),
+            _ => {
+                let added: String = new.lines().map(|line| format!("+{line}\n")).collect();
+                format!("@@ -{line} +{line},{count} @@\n-{old}\n{added}", count = new.lines().count())
+            }
+        };
+        Self { file: Some(file.to_string()), diff: Some(diff), ..Self::new(text) }
+    }
+}
+
+/// On one line, for logs and bodies.
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        self.command.as_ref().map_or(Ok(()), |command| write!(f, ": `{command}`"))
+    }
+}
+
 /// A failure, raised where the knowledge is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -84,12 +134,14 @@ pub struct Failure {
     pub context: String,
     /// What was seen.
     pub evidence: Vec<Fact>,
+    /// What to do in this very case, most likely first; where there is none, the cause's own words serve.
+    pub remedies: Vec<Remedy>,
 }
 
 impl Failure {
     /// A failure of that kind and cause; the context names the thing it happened to.
     pub fn new(kind: FailureKind, cause: &'static Cause, context: impl Into<String>) -> Self {
-        Self { kind, cause, context: context.into(), evidence: Vec::new() }
+        Self { kind, cause, context: context.into(), evidence: Vec::new(), remedies: Vec::new() }
     }
 
     /// Nobody asked for this source: the chain goes on.
@@ -117,6 +169,26 @@ impl Failure {
     pub fn seen(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         self.evidence.push(Fact { name, value: value.to_string() });
         self
+    }
+
+    /// Adds a thing to do in this very case.
+    #[must_use]
+    pub fn mend(mut self, remedy: Remedy) -> Self {
+        self.remedies.push(remedy);
+        self
+    }
+
+    /// What to do, most likely first: made for this case, else as the catalogue says. Never empty.
+    #[must_use]
+    pub fn fixes(&self) -> Vec<Remedy> {
+        if self.remedies.is_empty() { self.cause.remedies() } else { self.remedies.clone() }
+    }
+
+    /// The first thing to do, on one line.
+    #[must_use]
+    pub fn fix(&self) -> String {
+        let own = self.remedies.first().map(ToString::to_string);
+        own.unwrap_or_else(|| self.cause.fix.first().copied().unwrap_or_default().to_owned())
     }
 
     /// The value of a fact.

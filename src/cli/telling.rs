@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::moment;
 use super::stop::Stop;
 use super::terminal::{Paint, Tone};
+use crate::failure::Remedy;
 use crate::server::status::{CallStatus, Explanation, FailureStatus, RoleStatus, Step};
 
 /// The widest line that is broken on purpose.
@@ -53,7 +54,7 @@ impl Telling<'_> {
             let title = self.paint.paint(Tone::Warn, "Also worth a look");
             let _infallible = writeln!(text, "\n{title}  {}  {}", other.code, hanging(&other.message, 2));
             if let Some(fix) = other.fix.first() {
-                let _infallible = writeln!(text, "  fix   {}", hanging(fix, 8));
+                remedy(&mut text, "fix", fix);
             }
         }
         if let Some(warning) = self.warning {
@@ -174,7 +175,7 @@ impl Telling<'_> {
         let _infallible = writeln!(text, "  why   {}", hanging(&failure.why, 8));
         for (index, fix) in failure.fix.iter().enumerate() {
             let word = if index == 0 { "fix" } else { "or" };
-            let _infallible = writeln!(text, "  {word:<5} {}", hanging(fix, 8));
+            remedy(text, word, fix);
         }
     }
 
@@ -192,6 +193,20 @@ impl Telling<'_> {
         parts.extend(self.explanation.walk.as_ref().map(|walk| format!("trace {}", walk.trace_id)));
         parts.push(format!("exit {}", self.exit.code()));
         format!("\n{}\n", self.paint.paint(Tone::Dim, parts.join("   ")))
+    }
+}
+
+/// A command and a change of a file stand on lines of their own, unbroken, to be copied.
+fn remedy(text: &mut String, word: &str, remedy: &Remedy) {
+    let _infallible = writeln!(text, "  {word:<5} {}", hanging(&remedy.text, 8));
+    if let Some(command) = &remedy.command {
+        let _infallible = writeln!(text, "          {command}");
+    }
+    if let (Some(file), Some(diff)) = (&remedy.file, &remedy.diff) {
+        let _infallible = writeln!(text, "          {file}");
+        for line in diff.lines() {
+            let _infallible = writeln!(text, "          {line}");
+        }
     }
 }
 

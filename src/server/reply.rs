@@ -1,6 +1,7 @@
 //! What goes back over the wire: credentials as container clients expect them, and refusals that explain themselves.
 
 use std::borrow::Cow;
+use std::num::NonZeroU64;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -126,8 +127,10 @@ pub(super) struct Refusal {
     /// Why, for `auth_rejections_total`; empty where it is not about who asks.
     pub(super) label: &'static str,
     allow: Option<&'static str>,
-    retry_after: Option<u64>,
+    retry_after: Option<NonZeroU64>,
     trace: Option<TraceId>,
+    /// Why there are no credentials, where that is the reason.
+    failure: Option<Box<Failure>>,
 }
 
 impl Refusal {
@@ -138,7 +141,17 @@ impl Refusal {
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         let message = message.into();
-        Self { status, code, cause, message, label: "", allow: None, retry_after: None, trace: None }
+        Self {
+            status,
+            code,
+            cause,
+            message,
+            label: "",
+            allow: None,
+            retry_after: None,
+            trace: None,
+            failure: None,
+        }
     }
 
     /// Too many header fields.
@@ -239,24 +252,26 @@ impl Refusal {
         now: SystemTime,
         trace: Option<TraceId>,
     ) -> Self {
-        let Failure { cause, context, .. } = role_now.reason(now);
+        let failure = role_now.reason(now);
         // One sentence with everything in it: SDKs show it inside their exception's text.
-        let fix = cause.fix.first().copied().unwrap_or_default();
-        let message = format!("no credentials for role \"{role}\": {context} [{}] Fix: {fix}", cause.code);
-        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "CredentialsUnavailable", cause, message);
-        Self { retry_after: Some(role_now.retry_after(now)), trace, ..refusal }
+        let message = format!("no credentials for role \"{role}\": {failure} Fix: {}", failure.fix());
+        let refusal =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "CredentialsUnavailable", failure.cause, message);
+        let retry_after = NonZeroU64::new(role_now.retry_after(now));
+        Self { retry_after, trace, failure: Some(Box::new(failure)), ..refusal }
     }
 
     /// The answer.
     pub(super) fn reply(&self) -> Reply {
         let trace = self.trace.unwrap_or_else(TraceId::random).to_string();
+        let fixes = self.failure.as_ref().map_or_else(|| self.cause.remedies(), |failure| failure.fixes());
         let body = ErrorBody {
             code: self.code,
             message: &self.message,
             code_again: self.code,
             message_again: &self.message,
             cause: self.cause.code,
-            fix: self.cause.fix.join("; "),
+            fix: fixes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             trace_id: &trace,
         };
         let mut reply = json(self.status, serde_json::to_vec(&body).unwrap_or_default().into());
@@ -265,7 +280,7 @@ impl Refusal {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
         if let Some(seconds) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.get()));
         }
         if matches!(self.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::PAYLOAD_TOO_LARGE)
         {

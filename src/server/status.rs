@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cause;
 use crate::clock::stamp;
 use crate::config::Problem;
-use crate::failure::Failure;
+use crate::failure::{Failure, Remedy};
 use crate::keeper::Snapshot;
 use crate::roster::Entry;
 use crate::telemetry::Shown;
@@ -185,7 +185,7 @@ pub struct FailureStatus {
     /// Why that keeps credentials away.
     pub why: String,
     /// What to do, most likely first.
-    pub fix: Vec<String>,
+    pub fix: Vec<Remedy>,
     /// What was seen, as `name=value`.
     pub evidence: Vec<String>,
     /// Of the walk.
@@ -201,7 +201,7 @@ impl From<&Failure> for FailureStatus {
             exit_code: failure.kind.exit_code(),
             message: failure.context.clone(),
             why: cause.why.to_owned(),
-            fix: cause.fix.iter().map(ToString::to_string).collect(),
+            fix: failure.fixes(),
             evidence: failure.evidence.iter().map(|fact| format!("{}={}", fact.name, fact.value)).collect(),
             trace_id: None,
         }

@@ -219,7 +219,7 @@ fn trouble(name: &RoleName, role: &Role, failure: &Failure, now: SystemTime) -> 
     let left = match standing {
         Some(standing) if standing.extended => ", the last ones stay in use".to_owned(),
         Some(Standing { expires_at: Some(at), .. }) => format!(", those it has last until {}", stamp(*at)),
-        _ => failure.cause.fix.first().map(|fix| format!("; fix: {fix}")).unwrap_or_default(),
+        _ => format!("; fix: {}", failure.fix()),
     };
     format!("role {name}: {} [{code}]{left}", failure.context)
 }

@@ -121,20 +121,23 @@ impl Logs {
 struct Why<'a> {
     code: &'static str,
     sentence: &'a str,
-    fix: &'static str,
+    fix: String,
 }
 
 impl<'a> From<&'a Failure> for Why<'a> {
     fn from(failure: &'a Failure) -> Self {
-        let fix = failure.cause.fix.first().copied().unwrap_or_default();
-        Self { code: failure.cause.code, sentence: &failure.context, fix }
+        Self { code: failure.cause.code, sentence: &failure.context, fix: failure.fix() }
     }
+}
+
+fn first_fix(cause: &cause::Cause) -> String {
+    cause.fix.first().copied().unwrap_or_default().to_owned()
 }
 
 fn extended() -> Why<'static> {
     let cause = &cause::IMDS_EXPIRED;
     let sentence = "the metadata service is down; the last credentials stay in use";
-    Why { code: cause.code, sentence, fix: cause.fix.first().copied().unwrap_or_default() }
+    Why { code: cause.code, sentence, fix: first_fix(cause) }
 }
 
 /// What every line about a walk carries.
@@ -176,8 +179,10 @@ impl<'a> Walked<'a> {
         // Each adoption says it again: whoever reads the log of a day must meet it.
         if self.long_term && matches!(verdict, Verdict::Adopt) {
             let cause = &cause::KF_STATIC;
-            let fix = cause.fix.first().copied().unwrap_or_default();
-            self.bad("bare long-term keys", Why { code: cause.code, sentence: cause.why, fix });
+            self.bad(
+                "bare long-term keys",
+                Why { code: cause.code, sentence: cause.why, fix: first_fix(cause) },
+            );
         }
     }
 
