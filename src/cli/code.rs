@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
+use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::io::unix::AsyncFd;
 use zeroize::Zeroizing;
 
@@ -66,7 +67,7 @@ impl Codes for Keyboard {
                 Ok(Typed::Nothing) => Err(failed("none was typed")),
                 Ok(Typed::Interrupted) => {
                     // What the terminal would have done, now that it is itself again.
-                    let _sent = killpg(nix::unistd::getpgrp(), Signal::SIGINT);
+                    let _sent = killpg(getpgrp(), Signal::SIGINT);
                     // It ends us, unless it is ignored.
                     tokio::time::sleep(LAST).await;
                     Err(failed("asking was interrupted"))
@@ -81,6 +82,10 @@ impl Tty {
     fn open() -> io::Result<Self> {
         let file =
             OpenOptions::new().read(true).write(true).custom_flags(O_NOCTTY | O_NONBLOCK).open("/dev/tty")?;
+        // Whoever asks from the background is stopped by the terminal, and nobody knows why.
+        if tcgetpgrp(&file)? != getpgrp() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let before = tcgetattr(&file)?;
         let tty = registered(file)?;
         let mut silent = before.clone();

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::*;
 use crate::support::aws::Trouble;
@@ -119,15 +120,19 @@ fn metadata_is_asked_as_often_and_for_as_long_as_botocore_asks_it() {
     const ATTEMPTS: &str = "AWS_METADATA_SERVICE_NUM_ATTEMPTS";
     const TIMEOUT: &str = "AWS_METADATA_SERVICE_TIMEOUT";
     let Some(mut stage) = Stage::new() else { return };
-    let rows: [(&[(&str, &str)], &str, Trouble, usize); 6] = [
-        (&[], "", Trouble::status(500).unwrap(), 1),
-        (&[(ATTEMPTS, "3")], "", Trouble::status(500).unwrap(), 3),
-        (&[], "metadata_service_num_attempts = 4\n", Trouble::status(500).unwrap(), 4),
-        (&[(ATTEMPTS, "2")], "metadata_service_num_attempts = 4\n", Trouble::status(500).unwrap(), 2),
-        (&[(ATTEMPTS, "2"), (TIMEOUT, "1")], "", Trouble::Hang, 2),
-        (&[], "metadata_service_num_attempts = 2\nmetadata_service_timeout = 1\n", Trouble::Hang, 2),
+    let down = || Trouble::status(500).unwrap();
+    // Long enough for a busy machine where the answer comes; what never comes is waited for twice or once.
+    let (long, two) = ((TIMEOUT, "30"), "metadata_service_timeout = 2\n");
+    let four = "metadata_service_timeout = 30\nmetadata_service_num_attempts = 4\n";
+    let rows: [(&[(&str, &str)], &str, Trouble, usize, u64); 6] = [
+        (&[long], "", down(), 1, 0),
+        (&[long, (ATTEMPTS, "3")], "", down(), 3, 0),
+        (&[], four, down(), 4, 0),
+        (&[(ATTEMPTS, "2")], four, down(), 2, 0),
+        (&[(ATTEMPTS, "2"), (TIMEOUT, "2")], four, Trouble::Hang, 2, 4),
+        (&[], two, Trouble::Hang, 1, 2),
     ];
-    for (more, lines, trouble, asked) in rows {
+    for (more, lines, trouble, asked, seconds) in rows {
         stage.home.config(&format!("[profile plain]\n{lines}"));
         stage.aws.imds().set(|fake| fake.role = Some(trouble.clone()));
         let url = stage.aws.url();
@@ -139,7 +144,11 @@ fn metadata_is_asked_as_often_and_for_as_long_as_botocore_asks_it() {
             stage.aws.clear_requests();
             counted
         };
-        assert!(key(&stage.keyfob("plain", &env)).is_err());
+        let done = stage.keyfob("plain", &env);
+        assert!(
+            key(&done).is_err() && done.took >= Duration::from_secs(seconds),
+            "{more:?} {lines:?} {done:?}"
+        );
         let by_us = counted(&stage);
         assert!(stage.oracle.find(&env, "plain").is_err());
         assert_eq!((by_us, counted(&stage)), ([1, 1, asked], [1, 1, asked]), "{more:?} {lines:?}");
@@ -158,5 +167,5 @@ fn an_attempt_ends_in_its_time_however_many_tries_are_left() {
     let args = ["get", "--output", "json", "--profile", "role", "--config"];
     let done = Run::keyfob().args(args).arg(config).envs(&env).run();
     assert!(done.code() != Some(0) && done.stderr.contains("2s"), "{done:#?}");
-    assert!(done.took < std::time::Duration::from_secs(30), "{done:#?}");
+    assert!(done.took < Duration::from_secs(30), "{done:#?}");
 }
