@@ -45,14 +45,7 @@ impl Relay {
             async move {
                 let Ok(begun) = LazyConfigAcceptor::new(Acceptor::default(), stream).await else { return };
                 let Some(name) = begun.client_hello().server_name().map(str::to_owned) else { return };
-                let config = tokio::task::spawn_blocking(move || {
-                    static ONE: Mutex<()> = Mutex::new(());
-                    let _one_by_one = ONE.lock().unwrap();
-                    if !papers.path(&format!("{name}.pem")).exists() {
-                        papers.issue(&name, &format!("DNS:{name}"));
-                    }
-                    config(&papers, &name)
-                });
+                let config = tokio::task::spawn_blocking(move || vouched(&papers, &name));
                 if let Ok(mut stream) = begun.into_stream(config.await.unwrap()).await {
                     let mut behind = TcpStream::connect(behind).await.unwrap();
                     let _ = copy_bidirectional(&mut stream, &mut behind).await;
@@ -138,6 +131,16 @@ impl Gate {
         }
         let _ = copy_bidirectional(&mut stream, &mut behind).await;
     }
+}
+
+/// With a certificate for that name, which is made the first time: nobody who waits for it should be in a hurry.
+pub fn vouched(papers: &Papers, name: &str) -> Arc<ServerConfig> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one_by_one = ONE.lock().unwrap();
+    if !papers.path(&format!("{name}.pem")).exists() {
+        papers.issue(name, &format!("DNS:{name}"));
+    }
+    config(papers, name)
 }
 
 fn config(papers: &Papers, name: &str) -> Arc<ServerConfig> {

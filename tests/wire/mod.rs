@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gate::{Gate, Relay};
+use gate::{Gate, Relay, vouched};
 use oracle::Oracle;
 
 use crate::support::aws::Entry;
@@ -54,6 +54,7 @@ impl Stage {
         home.credentials(CREDENTIALS);
         let aws = FakeAws::spawn_thread();
         aws.add_user("AKIABASEBASEBASE0001", "secret-of-base", "123456789012", "base");
+        vouched(papers, "localhost");
         let front = Relay::tls(papers, aws.addr());
         let oracle = Oracle::start(home.path())?;
         Some(Stage { aws, home, papers: Arc::clone(papers), front, oracle })

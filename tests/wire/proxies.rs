@@ -36,6 +36,7 @@ const LOGIN: &str = "Basic bWU6cEBzcw==";
 /// An open proxy and one that wants a login, plain and over TLS.
 fn gates(stage: &Stage) -> [Relay; 4] {
     stage.papers.issue("gate", "DNS:localhost");
+    vouched(&stage.papers, "sts.eu-west-1.amazonaws.com");
     leaks::secret("bWU6cEBzcw==");
     let papers = Some((&*stage.papers, "gate"));
     [(None, None), (Some(LOGIN), None), (None, papers), (Some(LOGIN), papers)]
