@@ -4,6 +4,7 @@ pub mod args;
 pub mod ask;
 mod check;
 pub mod child;
+mod code;
 mod demo;
 mod env;
 mod exec;

@@ -52,6 +52,17 @@ pub struct Hop {
     pub external_id: Option<String>,
     /// In seconds; botocore drops one that is no whole number.
     pub duration: Option<i32>,
+    /// The device whose code goes along.
+    pub mfa: Option<Device>,
+}
+
+/// An MFA device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its serial number, or its ARN.
+    pub serial: String,
+    /// Where `mfa_serial` stands: `path:line`.
+    pub place: String,
 }
 
 impl CredentialSource {
@@ -114,11 +125,10 @@ fn hop<'a>(name: &str, profile: &'a Profile) -> Result<(Hop, Next<'a>), Failure>
     let own = |key: &str| profile.text(key).map(|text| text.map(str::to_owned));
     let place = profile.setting("role_arn").map(ToString::to_string).unwrap_or_default();
     let next = next(name, profile, &place)?;
-    if let Some(setting) = profile.setting("mfa_serial") {
-        let context = format!("{setting}: profile {name} needs an MFA code (mfa_serial)");
-        return Err(Failure::misconfigured(&cause::PROFILE_MFA, context));
-    }
     let duration = profile.text("duration_seconds")?.and_then(int);
+    let device = |setting: &Setting| -> Result<Device, Failure> {
+        Ok(Device { serial: setting.text("mfa_serial")?.to_owned(), place: setting.to_string() })
+    };
     let hop = Hop {
         profile: name.to_owned(),
         role_arn: own("role_arn")?.unwrap_or_default(),
@@ -127,6 +137,7 @@ fn hop<'a>(name: &str, profile: &'a Profile) -> Result<(Hop, Next<'a>), Failure>
         external_id: own("external_id")?,
         // Numbers beyond STS's own type are beyond its limits too: it shall say so.
         duration: duration.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX)),
+        mfa: profile.setting("mfa_serial").map(device).transpose()?,
     };
     Ok((hop, next))
 }
