@@ -1,6 +1,7 @@
 //! AWS's own clients, built once, and their errors, mapped once.
 
 mod manner;
+mod path;
 mod place;
 mod refusal;
 mod sign_in;
@@ -196,7 +197,8 @@ impl Sts {
     }
 
     fn config(&self, place: &Place, wire: &Wire<'_>) -> Builder {
-        Builder::from(&shared(place, wire, self.attempt_timeout)).retry_classifier(place.manner.tries)
+        let config = Builder::from(&shared(place, wire, self.attempt_timeout));
+        config.retry_classifier(place.manner.tries).interceptor(path::AsWritten::of(place))
     }
 }
 
