@@ -3,8 +3,7 @@
 use super::Cause;
 
 /// This family, in the order of the runbook.
-pub(super) static LIST: &[&Cause] =
-    &[
+pub(super) static LIST: &[&Cause] = &[
     &ENV_PARTIAL,
     &ENV_EMPTY,
     &ENV_NAME,

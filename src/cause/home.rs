@@ -3,8 +3,7 @@
 use super::Cause;
 
 /// This family, in the order of the runbook.
-pub(super) static LIST: &[&Cause] =
-    &[&HOME_SUDO, &HOME_CRON, &HOME_SYSTEMD, &HOME_PROTECT, &HOME_NOUSER];
+pub(super) static LIST: &[&Cause] = &[&HOME_SUDO, &HOME_CRON, &HOME_SYSTEMD, &HOME_PROTECT, &HOME_NOUSER];
 
 /// Under sudo another user's home folder is read.
 pub static HOME_SUDO: Cause = Cause {

@@ -169,8 +169,9 @@ pub fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
 
 /// What looks wrong in what the last walk found; else that it never ends.
 fn warning(now: &Snapshot, long_term: bool) -> Option<Failure> {
-    let bare =
-        || long_term.then(|| Failure::misconfigured(&cause::KF_STATIC, "the role serves bare long-term keys"));
+    let bare = || {
+        long_term.then(|| Failure::misconfigured(&cause::KF_STATIC, "the role serves bare long-term keys"))
+    };
     let doubts = now.last.as_ref().map(|walk| walk.warnings()).unwrap_or_default();
     doubts.into_iter().next().or_else(bare)
 }

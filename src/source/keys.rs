@@ -50,7 +50,11 @@ impl Flaw {
 pub(super) fn is_placeholder(value: &str) -> bool {
     let value = value.trim_matches(['"', '\'', ' ']);
     let around = |open, close| value.starts_with(open) && value.ends_with(close);
-    value.starts_with('$') || value.contains("${") || value.contains("{{") || around('<', '>') || around('%', '%')
+    value.starts_with('$')
+        || value.contains("${")
+        || value.contains("{{")
+        || around('<', '>')
+        || around('%', '%')
 }
 
 /// A doubt about keys in variables, name and value each.
@@ -66,9 +70,12 @@ pub(super) fn of_variables(pairs: &[(&'static str, &str)]) -> Option<Failure> {
     Some(match flaw {
         Flaw::Blank | Flaw::Placeholder => {
             let names: Vec<&str> = pairs.iter().map(|(name, _)| *name).collect();
-            let fill = Remedy::new(format!("fill {name} in where it is set (compose file, Helm value, CI secret)"));
+            let fill =
+                Remedy::new(format!("fill {name} in where it is set (compose file, Helm value, CI secret)"));
             let unset = format!("unset {}", names.join(" "));
-            failure.mend(fill).mend(Remedy::command("or unset the keys, so that the next source is asked", unset))
+            failure
+                .mend(fill)
+                .mend(Remedy::command("unset the keys, so that the next source is asked", unset))
         }
         _ => {
             let clean = |name: &&str| {
@@ -76,7 +83,8 @@ pub(super) fn of_variables(pairs: &[(&'static str, &str)]) -> Option<Failure> {
             };
             let flawed = pairs.iter().filter(|(_, value)| Flaw::of(value).is_some()).map(|(name, _)| name);
             let command = format!("export {}", flawed.map(clean).collect::<Vec<_>>().join(" "));
-            failure.mend(Remedy::command("set it without them; where it is written, use `printf %s`", command))
+            failure
+                .mend(Remedy::command("set it without them; where it is written, use `printf %s`", command))
         }
     })
 }
@@ -112,9 +120,8 @@ pub(super) fn of_file(keys: &[Written<'_>]) -> Option<Failure> {
     Some(match flaw {
         Flaw::Blank | Flaw::Placeholder => failure,
         Flaw::Quotes => failure.mend(Remedy::command(text, sed(&format!("{line}s/[\"'`]//g"), path))),
-        Flaw::Comment => {
-            failure.mend(Remedy::command(text, sed(&format!("{line}s/[[:space:]][[:space:]]*[#;].*//"), path)))
-        }
+        Flaw::Comment => failure
+            .mend(Remedy::command(text, sed(&format!("{line}s/[[:space:]][[:space:]]*[#;].*//"), path))),
         Flaw::Space | Flaw::Unseen => {
             let script = format!("{line}s/[^ -~]//g");
             failure.mend(Remedy::command(text, format!("LC_ALL=C {}", sed(&script, path))))
@@ -126,7 +133,10 @@ fn without_token(pairs: &[(&str, &str)], place: impl Display) -> Option<Failure>
     let [(name, key_id), rest @ ..] = pairs else { return None };
     let has_token = rest.iter().any(|(name, _)| name.to_ascii_lowercase().ends_with("_token"));
     (key_id.starts_with("ASIA") && !has_token).then(|| {
-        doubt(&cause::ENV_NOTOKEN, format!("{place}: {name} is a temporary key (ASIA…), and no session token is with it"))
+        doubt(
+            &cause::ENV_NOTOKEN,
+            format!("{place}: {name} is a temporary key (ASIA…), and no session token is with it"),
+        )
     })
 }
 
@@ -144,8 +154,11 @@ pub(super) fn doubt_of_glue(file: &std::path::Path, line: usize, name: &str) -> 
     let path = file.display();
     let header = format!("[{name}]");
     let script = format!("{line}s|{}[[:space:]]*$|\\n{}|", literal(&header), literal(&header));
-    doubt(&cause::FILE_GLUED, format!("{path}:{line}: {header} stands at the end of a line that is not its own"))
-        .mend(Remedy::command(format!("break line {line} before {header}"), sed(&script, path)))
+    doubt(
+        &cause::FILE_GLUED,
+        format!("{path}:{line}: {header} stands at the end of a line that is not its own"),
+    )
+    .mend(Remedy::command(format!("break line {line} before {header}"), sed(&script, path)))
 }
 
 /// Something that does not end the walk.
@@ -196,12 +209,14 @@ mod tests {
             let doubt = of_variables(&pairs).unwrap();
             assert!(!format!("{doubt:?}").contains("wJalr"), "{doubt:?}");
             let written = |name, value| Written { name, value, file: Path::new("f"), line: 3 };
-            let doubt = of_file(&[written("aws_access_key_id", id), written("aws_secret_access_key", secret)]);
+            let doubt =
+                of_file(&[written("aws_access_key_id", id), written("aws_secret_access_key", secret)]);
             assert!(!format!("{doubt:?}").contains("wJalr"), "{doubt:?}");
         }
         let half = of_variables(&[("AWS_ACCESS_KEY_ID", "ASIAX"), ("AWS_SECRET_ACCESS_KEY", "s")]).unwrap();
         assert_eq!(half.cause.code, "ENV-NOTOKEN");
-        let whole = [("AWS_ACCESS_KEY_ID", "ASIAX"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_SESSION_TOKEN", "t")];
+        let whole =
+            [("AWS_ACCESS_KEY_ID", "ASIAX"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_SESSION_TOKEN", "t")];
         assert_eq!(of_variables(&whole), None);
     }
 

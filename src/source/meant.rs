@@ -14,7 +14,8 @@ pub(super) fn unknown(session: &Session) -> Failure {
         Chosen::By(variable) => format!("{variable} names the profile `{name}`, which"),
         _ => format!("the profile `{name}`"),
     };
-    let context = format!("{asked} is in neither {} nor {}", config.path.display(), credentials.path.display());
+    let context =
+        format!("{asked} is in neither {} nor {}", config.path.display(), credentials.path.display());
     let fail = |cause, more: &str| Failure::misconfigured(cause, format!("{context}{more}"));
     if let Some(blind) = config.unreadable.as_ref().or(credentials.unreadable.as_ref()) {
         let failure = fail(blind.cause, &format!("; and {}", blind.context));
@@ -25,7 +26,7 @@ pub(super) fn unknown(session: &Session) -> Failure {
         return Failure { remedies: other.remedies, ..failure };
     }
     if is_placeholder(name) {
-        return fail(&cause::ENV_LITERAL, "; it is a placeholder that nobody has filled in");
+        return listed(session, fail(&cause::ENV_LITERAL, "; it is a placeholder that nobody has filled in"));
     }
     if let Some(place) = glued(session, name) {
         return Failure { kind: FailureKind::Misconfigured, ..place };
@@ -45,7 +46,7 @@ pub(super) fn unknown(session: &Session) -> Failure {
         }
         // Only `default` is not asked for by everybody who leaves the variable alone.
         (None, Some(variable)) => listed(session, fail(&cause::PROFILE_UNKNOWN, "")).mend(Remedy::command(
-            format!("or unset {variable}, so that the default profile and the other sources are asked"),
+            format!("unset {variable}, so that the default profile and the other sources are asked"),
             format!("unset {variable}"),
         )),
         (None, None) => listed(session, fail(&cause::PROFILE_UNKNOWN, "")),

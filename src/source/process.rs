@@ -76,7 +76,8 @@ impl Process {
             Command::Setting(setting) => self.words(setting, notes)?,
             Command::Words(Argv(words)) => words.clone(),
         };
-        let said = self.program.run(&words, notes).await.map_err(|failure| self.explained(failure, &words))?;
+        let said =
+            self.program.run(&words, notes).await.map_err(|failure| self.explained(failure, &words))?;
         output::credentials(&said, self.account.as_deref()).map_err(|what| self.program.useless(&what))
     }
 

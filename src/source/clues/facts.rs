@@ -78,14 +78,15 @@ impl Facts {
 
     /// Somebody counts on the files: a profile or a file is named.
     pub(super) fn means_files(&self) -> bool {
-        let names =
-            ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
+        let names = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
         names.into_iter().any(|name| self.env.filled(name).is_some())
     }
 
     /// The variables that say where the files are.
     pub(super) fn names_files(&self) -> bool {
-        ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].into_iter().any(|name| self.env.filled(name).is_some())
+        ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"]
+            .into_iter()
+            .any(|name| self.env.filled(name).is_some())
     }
 
     /// The home folder for a sentence.
@@ -149,7 +150,8 @@ fn mode_allows(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let Ok(about) = fs::metadata(path) else { return false };
     let groups = nix::unistd::getgroups().unwrap_or_default();
-    let group = groups.into_iter().chain([nix::unistd::Gid::effective()]).any(|gid| gid.as_raw() == about.gid());
+    let group =
+        groups.into_iter().chain([nix::unistd::Gid::effective()]).any(|gid| gid.as_raw() == about.gid());
     let needed = match () {
         () if about.uid() == Uid::effective().as_raw() => 0o400,
         () if group => 0o040,

@@ -33,12 +33,13 @@ fn sudo(facts: &Facts) -> Option<Failure> {
         return None;
     }
     let (us, home) = (facts.user.as_deref().unwrap_or("another user"), facts.home_text());
-    let context = format!("sudo runs this as {us}: {home}/.aws is read, not {}/.aws of {user}", theirs.display());
+    let context =
+        format!("sudo runs this as {us}: {home}/.aws is read, not {}/.aws of {user}", theirs.display());
     let text = format!("name the files of {user}, and let sudo pass the names on");
     Some(
         doubt(&cause::HOME_SUDO, context)
             .mend(Remedy::command(text, named(theirs)))
-            .mend(Remedy::new("or run it without sudo")),
+            .mend(Remedy::new("run it without sudo")),
     )
 }
 
@@ -84,7 +85,8 @@ impl<'a> Mount<'a> {
 }
 
 fn nobody(facts: &Facts) -> Option<Failure> {
-    let homeless = facts.home.as_ref().is_none_or(|home| home.as_os_str() == "/" || home.as_os_str().is_empty());
+    let homeless =
+        facts.home.as_ref().is_none_or(|home| home.as_os_str() == "/" || home.as_os_str().is_empty());
     let in_pod = facts.env.filled("KUBERNETES_SERVICE_HOST").is_some();
     if facts.user.is_some() || !homeless || (in_pod && !facts.means_files()) {
         return None;
@@ -95,7 +97,7 @@ fn nobody(facts: &Facts) -> Option<Failure> {
     Some(
         doubt(&cause::HOME_NOUSER, context)
             .mend(Remedy::command("say where its home folder is", "export HOME=/path/to/home"))
-            .mend(Remedy::new("or name the files: AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")),
+            .mend(Remedy::new("name the files: AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")),
     )
 }
 
@@ -105,11 +107,11 @@ fn cron(facts: &Facts) -> Option<Failure> {
         return None;
     }
     let context = format!("{parent} runs this with HOME={} and no variable of AWS's", facts.home_text());
-    let lines = "AWS_CONFIG_FILE=/home/NAME/.aws/config and AWS_SHARED_CREDENTIALS_FILE=/home/NAME/.aws/credentials";
-    Some(
-        doubt(&cause::HOME_CRON, context)
-            .mend(Remedy::new(format!("write above the line in the crontab: {lines}, and AWS_PROFILE=… if there is one"))),
-    )
+    let lines =
+        "AWS_CONFIG_FILE=/home/NAME/.aws/config and AWS_SHARED_CREDENTIALS_FILE=/home/NAME/.aws/credentials";
+    Some(doubt(&cause::HOME_CRON, context).mend(Remedy::new(format!(
+        "write above the line in the crontab: {lines}, and AWS_PROFILE=… if there is one"
+    ))))
 }
 
 fn systemd(facts: &Facts) -> Option<Failure> {
@@ -120,6 +122,6 @@ fn systemd(facts: &Facts) -> Option<Failure> {
         let line = "Environment=AWS_CONFIG_FILE=/home/NAME/.aws/config AWS_SHARED_CREDENTIALS_FILE=/home/NAME/.aws/credentials";
         doubt(&cause::HOME_SYSTEMD, context)
             .mend(Remedy::new(format!("add to [Service] of the unit, with `systemctl edit UNIT`: {line}")))
-            .mend(Remedy::new("or User=NAME of who has the files"))
+            .mend(Remedy::new("User=NAME of who has the files"))
     })
 }

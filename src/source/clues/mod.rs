@@ -8,6 +8,9 @@ mod home;
 mod place;
 mod profile;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub(super) use facts::Facts;
@@ -23,7 +26,9 @@ use crate::report::Attempt;
 /// Everything that may be the reason, the surest first.
 pub(super) async fn of(session: Option<Session>, env: &Env, walk: &[Attempt]) -> Vec<Failure> {
     let (kept, for_facts) = (session.map(Arc::new), env.clone());
-    let Ok(facts) = tokio::task::spawn_blocking(move || Facts::gather(for_facts)).await else { return Vec::new() };
+    let Ok(facts) = tokio::task::spawn_blocking(move || Facts::gather(for_facts)).await else {
+        return Vec::new();
+    };
     let mut all = Vec::new();
     all.extend(place::told(&facts));
     if let Some(session) = kept {

@@ -30,14 +30,18 @@ fn selinux(facts: &Facts) -> Option<Failure> {
         return None;
     }
     let folder = path.parent().unwrap_or(path);
-    let context = format!("{} may not be read although its mode allows it, and SELinux is enforcing", path.display());
+    let context =
+        format!("{} may not be read although its mode allows it, and SELinux is enforcing", path.display());
     let failure = doubt(&cause::FILE_SELINUX, context).seen("uid", facts.uid).seen("selinux", "enforcing");
     let failure = match &facts.label {
         Some(label) => failure.seen("label", label),
         None => failure,
     };
     Some(if facts.container.is_some() {
-        failure.mend(Remedy::new(format!("mount it with `:z` behind it: --volume SOURCE:{}:ro,z", folder.display())))
+        failure.mend(Remedy::new(format!(
+            "mount it with `:z` behind it: --volume SOURCE:{}:ro,z",
+            folder.display()
+        )))
     } else {
         let command = format!("restorecon -Rv {}", quoted(folder.display()));
         failure.mend(Remedy::command("give the files the labels that belong there", command))
@@ -67,7 +71,7 @@ fn sandbox(facts: &Facts) -> Option<Failure> {
     Some(
         doubt(&cause::FILE_SANDBOX, context)
             .mend(Remedy::command("grant it the folder", command))
-            .mend(Remedy::new("or install the program without confinement")),
+            .mend(Remedy::new("install the program without confinement")),
     )
 }
 
@@ -80,11 +84,16 @@ fn misnamed(facts: &Facts) -> Option<Failure> {
         crate::source::paths::expand(value, &facts.env).is_file()
     })?;
     let context = match name {
-        "AWS_CREDENTIAL_FILE" => format!("{name} is `{value}`, and {name} is for the key files of the first EC2 tools"),
+        "AWS_CREDENTIAL_FILE" => {
+            format!("{name} is `{value}`, and {name} is for the key files of the first EC2 tools")
+        }
         _ => format!("{name} is `{value}`, and is not read"),
     };
     let command = format!("export {right}=\"${name}\"");
-    Some(doubt(&cause::FILE_WRONGPATH, context).mend(Remedy::command(format!("the variable is {right}"), command)))
+    Some(
+        doubt(&cause::FILE_WRONGPATH, context)
+            .mend(Remedy::command(format!("the variable is {right}"), command)),
+    )
 }
 
 /// A path with nothing at its end.
@@ -93,10 +102,8 @@ fn wrong(facts: &Facts) -> Option<Failure> {
     // An empty one, or /dev/null, is how a file is left out on purpose.
     let absent = |variable: &str, seen| seen == Seen::Nothing && facts.env.filled(variable).is_some();
     let (variable, (path, _)) = named.rev().find(|(variable, (_, seen))| absent(variable, *seen))?;
-    let failure = doubt(
-        &cause::FILE_WRONGPATH,
-        format!("{variable} leads to {}, which is not there", path.display()),
-    );
+    let failure =
+        doubt(&cause::FILE_WRONGPATH, format!("{variable} leads to {}, which is not there", path.display()));
     Some(match beside(path) {
         Some(near) => {
             let text = format!("there is {near}");
@@ -141,8 +148,8 @@ fn not_mounted(facts: &Facts) -> Option<Failure> {
     };
     let first = Remedy { command, ..Remedy::new(kept) };
     Some(
-        doubt(&cause::FILE_NOTMOUNTED, context)
-            .mend(first)
-            .mend(Remedy::new("or pass keys on as variables: --env AWS_ACCESS_KEY_ID --env AWS_SECRET_ACCESS_KEY")),
+        doubt(&cause::FILE_NOTMOUNTED, context).mend(first).mend(Remedy::new(
+            "pass keys on as variables: --env AWS_ACCESS_KEY_ID --env AWS_SECRET_ACCESS_KEY",
+        )),
     )
 }

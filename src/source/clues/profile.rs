@@ -57,8 +57,8 @@ fn stale(session: &Session, walk: &[Attempt]) -> Option<Failure> {
     ];
     let set: Vec<&str> = names.into_iter().filter(|name| session.env.get(name).is_some()).collect();
     let context = format!(
-        "{}; the profile {} has credentials and is not asked before the environment",
-        failure.context, session.profile
+        "the keys in the environment hide the profile {}, which has credentials, and are dead: {}",
+        session.profile, failure.context
     );
     let unset = Remedy::command("unset them, and the profile is used", format!("unset {}", set.join(" ")));
     Some(doubt(&cause::ENV_STALE, context).mend(unset))
@@ -72,7 +72,8 @@ fn without_keys(session: &Session) -> Option<Failure> {
     let place = profile.iter().next().map_or_else(String::new, |(_, setting)| format!("{setting}: "));
     let others = session.profiles.names().filter(|other| *other != name);
     let usable: Vec<&str> = others.filter(|other| has_way(session.profiles.get(other))).take(4).collect();
-    let failure = doubt(&cause::PROFILE_NOCREDS, format!("{place}profile {name} has {held}, and no credentials"));
+    let failure =
+        doubt(&cause::PROFILE_NOCREDS, format!("{place}profile {name} has {held}, and no credentials"));
     let failure = match usable.as_slice() {
         [] => failure,
         [first, ..] => failure.mend(Remedy::command(
@@ -80,6 +81,8 @@ fn without_keys(session: &Session) -> Option<Failure> {
             crate::source::keys::export("AWS_PROFILE", first),
         )),
     };
-    let text = format!("add to profile {name}: aws_access_key_id and aws_secret_access_key, credential_process, sso_session, or role_arn");
+    let text = format!(
+        "add to profile {name}: aws_access_key_id and aws_secret_access_key, credential_process, sso_session, or role_arn"
+    );
     Some(failure.mend(Remedy::new(text)))
 }

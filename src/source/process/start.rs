@@ -40,7 +40,9 @@ pub(super) fn explained(failure: Failure, words: &[String], setting: Option<&Set
         let context = format!("{}: a path with spaces needs quotes: {quoted_form}", failure.context);
         let failure = Failure { cause: &cause::PROC_QUOTE, context, ..failure };
         return match setting {
-            Some(setting) => failure.mend(replaced(setting, &path, &quoted_form, "put quotes around the path")),
+            Some(setting) => {
+                failure.mend(replaced(setting, &path, &quoted_form, "put quotes around the path"))
+            }
             None => failure,
         };
     }

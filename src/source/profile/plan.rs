@@ -121,7 +121,10 @@ fn hop<'a>(profiles: &Profiles, name: &str, profile: &'a Profile) -> Result<(Hop
         let run = "get a session with the code by hand, and run this with it";
         return Err(Failure::misconfigured(&cause::PROFILE_MFA, context)
             .mend(Remedy::new("use SSO (`aws configure sso`), or a role whose trust policy asks for no MFA"))
-            .mend(Remedy::command(run, format!("aws configure export-credentials --profile {} --format env", quoted(name)))));
+            .mend(Remedy::command(
+                run,
+                format!("aws configure export-credentials --profile {} --format env", quoted(name)),
+            )));
     }
     let duration = profile.text("duration_seconds")?.and_then(int);
     let hop = Hop {
@@ -136,12 +139,7 @@ fn hop<'a>(profiles: &Profiles, name: &str, profile: &'a Profile) -> Result<(Hop
     Ok((hop, next))
 }
 
-fn next<'a>(
-    profiles: &Profiles,
-    name: &str,
-    profile: &'a Profile,
-    place: &str,
-) -> Result<Next<'a>, Failure> {
+fn next<'a>(profiles: &Profiles, name: &str, profile: &'a Profile, place: &str) -> Result<Next<'a>, Failure> {
     let (by_word, by_profile) = (profile.setting("credential_source"), profile.setting("source_profile"));
     match (by_word, by_profile) {
         (Some(word), Some(other)) => Err(both(profiles, name, word, other)),
@@ -157,8 +155,7 @@ fn next<'a>(
 fn both(profiles: &Profiles, name: &str, word: &Setting, other: &Setting) -> Failure {
     let context = format!("profile {name} has source_profile ({other}) and credential_source ({word})");
     let usable = other.text("source_profile").is_ok_and(|source| profiles.get(source).is_some());
-    let (drop, keep) =
-        if usable { (word, "source_profile") } else { (other, "credential_source") };
+    let (drop, keep) = if usable { (word, "source_profile") } else { (other, "credential_source") };
     let text = format!("keep {keep}, and remove the other ({drop})");
     let command = sed(&format!("{}d", drop.line), drop.file.display());
     Failure::misconfigured(&cause::PROFILE_BOTHSOURCES, context).mend(Remedy::command(text, command))
@@ -183,7 +180,11 @@ fn none(profiles: &Profiles, name: &str, profile: &Profile, place: &str) -> Fail
 fn strange(name: &str, word: &str, setting: &Setting) -> Failure {
     let context = format!("{setting}: profile {name} has credential_source = {word}");
     let failure = Failure::misconfigured(&cause::PROFILE_BADSOURCE, context);
-    let known = [CredentialSource::Environment, CredentialSource::EcsContainer, CredentialSource::Ec2InstanceMetadata];
+    let known = [
+        CredentialSource::Environment,
+        CredentialSource::EcsContainer,
+        CredentialSource::Ec2InstanceMetadata,
+    ];
     match nearest(word, known.into_iter().map(CredentialSource::as_str)) {
         Some(near) => failure.mend(replaced(setting, near)),
         None => failure,
