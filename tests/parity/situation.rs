@@ -290,7 +290,12 @@ impl Situation {
             fake.regions.extend(["ap-south-1", "us-west-2"].map(str::to_owned));
             fake.denied.extend(sts.denied.clone());
             fake.external_ids.extend(sts.external_id.iter().map(|id| (ROLE.to_owned(), id.clone())));
-            let refuse = |(status, code): &(u16, String)| (u32::MAX, *status, code.clone(), "no".to_owned());
+            let words = |code: &str| match code {
+                "ExpiredToken" => "The security token included in the request is expired",
+                _ => "no",
+            };
+            let refuse =
+                |(status, code): &(u16, String)| (u32::MAX, *status, code.clone(), words(code).to_owned());
             fake.refuse_next = sts.refuse.as_ref().map(refuse);
             fake.life = sts.life;
         });
