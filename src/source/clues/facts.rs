@@ -43,8 +43,8 @@ pub(in crate::source) struct Facts {
     pub enforcing: bool,
     /// The permissions let us read the file that we may not read.
     pub mode_allows: bool,
-    /// SELinux's label of that file.
-    pub label: Option<String>,
+    /// What SELinux calls this process.
+    pub context: Option<String>,
 }
 
 impl Facts {
@@ -66,7 +66,7 @@ impl Facts {
             of_sudo: of_sudo(&env),
             enforcing: fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|text| text.trim() == "1"),
             mode_allows: closed.as_deref().is_some_and(mode_allows),
-            label: None,
+            context: context(),
             env,
         }
     }
@@ -145,17 +145,24 @@ fn of_sudo(env: &Env) -> Option<PathBuf> {
     home.join(".aws").is_dir().then_some(home)
 }
 
-/// Whether the mode of the file would let this user read it.
+/// `system_u:system_r:container_t:s0:c1,c2`, where there is SELinux.
+fn context() -> Option<String> {
+    let text = fs::read_to_string("/proc/self/attr/current").ok()?;
+    Some(text.trim_end_matches(['\0', '\n']).to_owned()).filter(|text| text.contains(':'))
+}
+
+/// Whether the mode of the file, or of the folder that may not be entered, would let this user in.
 fn mode_allows(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let Ok(about) = fs::metadata(path) else { return false };
+    let Some(about) = path.ancestors().find_map(|part| fs::metadata(part).ok()) else { return false };
     let groups = nix::unistd::getgroups().unwrap_or_default();
     let group =
         groups.into_iter().chain([nix::unistd::Gid::effective()]).any(|gid| gid.as_raw() == about.gid());
-    let needed = match () {
-        () if about.uid() == Uid::effective().as_raw() => 0o400,
-        () if group => 0o040,
-        () => 0o004,
+    let wanted = if about.is_dir() { 0o1 } else { 0o4 };
+    let shift = match () {
+        () if about.uid() == Uid::effective().as_raw() => 6,
+        () if group => 3,
+        () => 0,
     };
-    about.mode() & needed != 0
+    about.mode() & (wanted << shift) != 0
 }

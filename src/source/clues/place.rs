@@ -33,8 +33,8 @@ fn selinux(facts: &Facts) -> Option<Failure> {
     let context =
         format!("{} may not be read although its mode allows it, and SELinux is enforcing", path.display());
     let failure = doubt(&cause::FILE_SELINUX, context).seen("uid", facts.uid).seen("selinux", "enforcing");
-    let failure = match &facts.label {
-        Some(label) => failure.seen("label", label),
+    let failure = match &facts.context {
+        Some(context) => failure.seen("context", context),
         None => failure,
     };
     Some(if facts.container.is_some() {

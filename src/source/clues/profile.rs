@@ -4,7 +4,7 @@ use crate::cause;
 use crate::credentials::SourceKind;
 use crate::failure::{Failure, Remedy};
 use crate::report::{Attempt, Outcome};
-use crate::source::keys::doubt;
+use crate::source::keys::{doubt, export};
 use crate::source::meant;
 use crate::source::profile::merge::Profile;
 use crate::source::session::{Chosen, Session};
@@ -76,10 +76,14 @@ fn without_keys(session: &Session) -> Option<Failure> {
         doubt(&cause::PROFILE_NOCREDS, format!("{place}profile {name} has {held}, and no credentials"));
     let failure = match usable.as_slice() {
         [] => failure,
-        [first, ..] => failure.mend(Remedy::command(
-            format!("use a profile that has some: {}", usable.join(", ")),
-            crate::source::keys::export("AWS_PROFILE", first),
-        )),
+        [first, ..] => {
+            let text = format!("use a profile that has some: {}", usable.join(", "));
+            failure.mend(match session.chosen {
+                Chosen::By(variable) => Remedy::command(text, export(variable, first)),
+                Chosen::Nobody => Remedy::command(text, export("AWS_PROFILE", first)),
+                Chosen::Explicitly => Remedy::new(text),
+            })
+        }
     };
     let text = format!(
         "add to profile {name}: aws_access_key_id and aws_secret_access_key, credential_process, sso_session, or role_arn"

@@ -24,7 +24,7 @@ fn alice() -> Facts {
         of_sudo: None,
         enforcing: false,
         mode_allows: false,
-        label: None,
+        context: None,
     }
 }
 
@@ -122,13 +122,13 @@ fn selinux_is_told_from_the_mode() {
         with(|facts| {
             facts.files[1].1 = Seen::Closed;
             (facts.enforcing, facts.mode_allows) = (enforcing, mode_allows);
-            facts.label = Some("unconfined_u:object_r:user_home_t:s0".to_owned());
+            facts.context = Some("system_u:system_r:container_t:s0:c118,c805".to_owned());
             facts.container = Some("container=podman".to_owned());
         })
     };
     let told = all(&fedora(true, true)).remove(0);
     assert_eq!(told.cause.code, "FILE-SELINUX");
-    assert_eq!(told.fact("label"), Some("unconfined_u:object_r:user_home_t:s0"));
+    assert_eq!(told.fact("context"), Some("system_u:system_r:container_t:s0:c118,c805"));
     assert!(told.fix().contains(":z"), "{}", told.fix());
     for (enforcing, mode_allows) in [(false, true), (true, false)] {
         assert!(!codes(&fedora(enforcing, mode_allows)).contains(&"FILE-SELINUX"));
