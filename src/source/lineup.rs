@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 
 use super::assume_role::RoleChain;
 use super::boto::BotoFiles;
+use super::clues;
 use super::container::Container;
 use super::environment::Environment;
 use super::imds::Imds;
@@ -31,7 +32,7 @@ use crate::config::Role;
 use crate::config::env::Env;
 use crate::credentials::{RoleName, SourceKind};
 use crate::failure::Failure;
-use crate::report::Notes;
+use crate::report::{Attempt, Notes};
 use facts::Facts;
 
 /// The chain of one role, as botocore would build it.
@@ -259,6 +260,19 @@ impl Botocore {
 impl Lineup for Botocore {
     fn sources<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Sources, Failure>> {
         Box::pin(self.build(notes))
+    }
+
+    fn doubts<'a>(&'a self, walk: &'a [Attempt]) -> BoxFuture<'a, Vec<Failure>> {
+        Box::pin(async move {
+            if self.role.own.is_some() {
+                return Vec::new();
+            }
+            // Read once more: what the walk read is gone, and this is after it has failed.
+            let (within, mut unread) = (self.around.attempt_timeout, Notes::default());
+            let files = Files::read(&self.env, within, &mut unread).await.ok();
+            let session = files.map(|files| Session::of(&self.env, self.role.profile.as_deref(), files));
+            clues::of(session, &self.env, walk).await
+        })
     }
 }
 

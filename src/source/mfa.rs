@@ -5,9 +5,10 @@ use std::fmt;
 use futures_util::future::BoxFuture;
 
 use super::profile::plan::{Hop, Plan};
+use super::shell::quoted;
 use crate::aws::Mfa;
 use crate::cause;
-use crate::failure::Failure;
+use crate::failure::{Failure, Remedy};
 use crate::secret::Secret;
 
 /// Whoever can be asked for codes.
@@ -26,7 +27,12 @@ const SHORTEST: usize = 9;
 pub(super) fn needed(plan: &Plan) -> Option<Failure> {
     let (hop, device) = plan.hops.iter().rev().find_map(|hop| Some((hop, hop.mfa.as_ref()?)))?;
     let context = format!("{}: profile {} needs an MFA code (mfa_serial)", device.place, hop.profile);
-    Some(Failure::misconfigured(&cause::PROFILE_MFA, context))
+    let export = format!("aws configure export-credentials --profile {} --format env", quoted(&hop.profile));
+    Some(
+        Failure::misconfigured(&cause::PROFILE_MFA, context)
+            .mend(Remedy::new("use SSO (`aws configure sso`), or a role whose trust policy asks for no MFA"))
+            .mend(Remedy::command("get a session with the code by hand, and run this with it", export)),
+    )
 }
 
 /// The codes for a plan's roles, in their order; asked for from the outermost on and before anything else, as botocore

@@ -7,12 +7,15 @@ mod answer;
 pub mod assume_role;
 pub mod boto;
 mod cache;
+mod clues;
 pub mod container;
 pub mod environment;
 pub mod imds;
 mod jwt;
+mod keys;
 pub mod lineup;
 pub mod login;
+mod meant;
 pub mod mfa;
 pub mod mint;
 pub mod moment;
@@ -23,6 +26,7 @@ pub mod profile;
 mod reading;
 pub mod session;
 pub mod settled;
+mod shell;
 pub mod sso;
 pub mod statics;
 #[cfg(test)]
@@ -35,7 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures_util::future::BoxFuture;
+use futures_util::future::{self, BoxFuture};
 
 use crate::aws::{SignIn, Sts};
 use crate::cause;
@@ -43,7 +47,7 @@ use crate::clock::Clock;
 use crate::credentials::{Credentials, SourceKind};
 use crate::failure::{Failure, FailureKind};
 use crate::http;
-use crate::report::Notes;
+use crate::report::{Attempt, Notes};
 
 /// One place where credentials can come from.
 pub trait Source: Send + Sync {
@@ -64,6 +68,11 @@ pub trait Lineup: Send + Sync {
     /// # Errors
     /// What keeps any source from being asked: a file that cannot be parsed, a profile that does not exist.
     fn sources<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Vec<Arc<dyn Source>>, Failure>>;
+
+    /// What may be the reason that none of them had any; looked for only then. Nothing by default.
+    fn doubts<'a>(&'a self, _walk: &'a [Attempt]) -> BoxFuture<'a, Vec<Failure>> {
+        Box::pin(future::ready(Vec::new()))
+    }
 }
 
 /// What sources need of the outside world; shared by all roles.

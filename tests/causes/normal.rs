@@ -25,6 +25,7 @@ impl Normal {
 
     pub fn text(&self, text: &str) -> String {
         let text = self.words.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        let text = just_now(&text);
         let mut out = String::new();
         let mut word = String::new();
         for c in text.chars() {
@@ -54,6 +55,15 @@ impl Normal {
             other => other.clone(),
         }
     }
+}
+
+/// A busy machine takes a second to tell.
+fn just_now(text: &str) -> String {
+    let told = text.split_once("; walked ").and_then(|(before, after)| {
+        let (when, rest) = after.split_once(" (")?;
+        when.ends_with(" ago").then(|| format!("{before}; walked just now ({rest}"))
+    });
+    told.unwrap_or_else(|| text.to_owned())
 }
 
 fn measures(key: &str) -> bool {

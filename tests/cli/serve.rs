@@ -71,7 +71,7 @@ fn hup_reads_the_configuration_again_and_usr1_walks() {
 #[test]
 fn a_start_that_takes_too_long_ends_with_the_cause_and_the_fix() {
     let home = furnished();
-    for (profile, code, cause) in [("broken", 4, "PROC-EXIT"), ("empty", 3, "KF-NOTHING")] {
+    for (profile, code, cause) in [("broken", 4, "PROC-EXIT"), ("empty", 3, "PROFILE-NOCREDS")] {
         let text =
             format!("[startup]\ndeadline = \"300ms\"\n[[role]]\nname = \"app\"\nprofile = \"{profile}\"\n");
         home.write(

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{WALK, output};
 use crate::cause::{self, Cause};
 use crate::config::env::Env;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, Remedy};
 use crate::program;
 use crate::report::{Look, Notes};
 use crate::source::Surroundings;
@@ -144,6 +144,14 @@ impl Program {
         let words = last.map(|line| format!(": {line}")).unwrap_or_default();
         let failure = Failure::denied(&cause::PROC_EXIT, self.about(&format!("failed: {status}{words}")));
         let failure = failure.seen("exit", status);
+        // A shell's word for a program that it does not find.
+        let failure = if status.code() == Some(127) {
+            let path = self.env.get("PATH").unwrap_or_default();
+            let text = "a program that the command calls is not in PATH: give its absolute path";
+            failure.seen("PATH", path).mend(Remedy::new(text))
+        } else {
+            failure
+        };
         if said.is_empty() { failure } else { failure.seen("stderr", said) }
     }
 }
