@@ -30,6 +30,7 @@ async fn main() {
         env,
         clock,
         unnamed: false,
+        codes: None,
     });
     let agent = match started {
         Ok(agent) => agent,

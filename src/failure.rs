@@ -92,15 +92,15 @@ pub struct Remedy {
 }
 
 impl Remedy {
+    /// In words alone.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
     /// What to do about a cause in general.
     #[must_use]
     pub fn of(cause: &Cause) -> Vec<Self> {
         cause.fix.iter().copied().map(Self::new).collect()
-    }
-
-    /// In words alone.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..Self::default() }
     }
 
     /// In words, and as a command.

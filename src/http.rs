@@ -26,6 +26,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::rt::{Read, Write};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -170,23 +171,33 @@ impl Client {
         let (connect, answer, limit) = (ask.connect, ask.answer, ask.limit);
         let proxy = self.proxies.of(&url);
         let request = ask.into_request(proxy.filter(|_| !secure))?;
-        let mut stream = match proxy {
-            None => dial(bare_host(&url), port, connect).await?,
-            Some(proxy) => {
-                let (host, port) = proxy.place()?;
-                dial(host, port, connect).await.map_err(|broken| broken.through(proxy))?
-            }
+        let mut stream: Box<dyn Stream> = match proxy {
+            None => Box::new(dial(bare_host(&url), port, connect).await?),
+            Some(proxy) => self.reach(proxy, connect).await.map_err(|broken| broken.through(proxy))?,
         };
-        if !secure {
-            return converse(TokioIo::new(stream), request, limit, answer).await;
+        if secure {
+            if let Some(proxy) = proxy {
+                proxy.tunnel(&mut stream, &url, connect).await?;
+            }
+            stream = Box::new(self.trust.handshake(bare_host(&url), stream, connect).await?);
         }
-        if let Some(proxy) = proxy {
-            proxy.tunnel(&mut stream, &url, connect).await?;
-        }
-        let stream = self.trust.handshake(bare_host(&url), stream, connect).await?;
         converse(TokioIo::new(stream), request, limit, answer).await
     }
+
+    async fn reach(&self, proxy: &Proxy, patience: Duration) -> Result<Box<dyn Stream>, Broken> {
+        let (url, port) = proxy.place()?;
+        let stream = dial(bare_host(url), port, patience).await?;
+        if url.scheme_str() != Some("https") {
+            return Ok(Box::new(stream));
+        }
+        Ok(Box::new(self.trust.handshake(bare_host(url), stream, patience).await?))
+    }
 }
+
+/// A connection, whatever it goes through.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// The host of an address without the brackets of IPv6.
 #[must_use]

@@ -21,7 +21,7 @@
 //! 3  keeper                 one task a role: walk, judge, store, sleep
 //! 2  chain, event, watcher  one walk; what happened; which files changed
 //! 1  source, aws, http, report
-//! 0  clock, secret, shutdown, credentials, cause, failure, file, config, wiring, program
+//! 0  clock, moment, secret, shutdown, credentials, cause, failure, file, config, wiring, program
 //! ```
 //!
 //! # Words
@@ -70,6 +70,7 @@ pub mod failure;
 pub mod file;
 pub mod http;
 pub mod keeper;
+pub mod moment;
 pub mod program;
 pub mod report;
 pub mod roster;

@@ -99,11 +99,21 @@ fn the_documented_defaults_are_the_defaults() {
 
 #[test]
 fn the_sdk_versions_are_those_that_are_installed() {
-    let pinned = concat!(include_str!("sdk/requirements.txt"), include_str!("sdk/js/package.json"));
+    let pinned = concat!(
+        include_str!("sdk/requirements.txt"),
+        include_str!("sdk/js/package.json"),
+        include_str!("sdk/go/go.mod"),
+        include_str!("sdk/java/pom.xml"),
+    );
     for row in Table::under("## SDKs").rows {
-        let named =
-            pinned.contains(&format!("=={}\n", row[1])) || pinned.contains(&format!("\"{}\"", row[1]));
-        assert!(named || row[0].contains("Rust"), "{row:?}");
+        let version = &row[1];
+        let ways = [
+            format!("=={version}\n"),
+            format!("\"{version}\""),
+            format!("/config v{version}\n"),
+            format!("<version>{version}</version>"),
+        ];
+        assert!(ways.iter().any(|way| pinned.contains(way)) || row[0].contains("Rust"), "{row:?}");
     }
 }
 

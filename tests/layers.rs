@@ -13,6 +13,7 @@ use paths::{calls_method, without_tests};
 const ROWS: [&[&str]; 8] = [
     &[
         "clock",
+        "moment",
         "secret",
         "shutdown",
         "credentials",

@@ -21,6 +21,7 @@ use crate::keeper::{self, Handle, Keeper, Parts, Policy};
 use crate::roster::{Entry, Roster};
 use crate::server::{Certificates, Shared, TokenFiles};
 use crate::shutdown::Shutdown;
+use crate::source::mfa::Codes;
 use crate::watcher::{Feed, Watcher};
 
 /// Token files are looked at this often even if no event says so.
@@ -50,6 +51,7 @@ pub(super) struct House {
     pub(super) shared: Arc<Shared>,
     pub(super) shutdown: Shutdown,
     pub(super) unnamed: bool,
+    pub(super) codes: Option<Arc<dyn Codes>>,
     pub(super) troubled: Troubles,
     /// The folder for the files of clients, if there are to be some.
     pub(super) wires: Option<PathBuf>,
@@ -281,7 +283,7 @@ impl House {
         let env = role_env(role, &self.env);
         let timeout = Some(self.config.refresh.process_timeout);
         let mut around = surroundings(&self.config, &env, &self.shared.clock, timeout);
-        around.own = Arc::clone(&self.own);
+        (around.own, around.codes) = (Arc::clone(&self.own), self.codes.clone());
         Parts { chain: Arc::new(chain(role, &self.env, Arc::new(around), self.unnamed)), policy }
     }
 }

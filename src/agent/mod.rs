@@ -29,6 +29,7 @@ use crate::server::{self, About, Access, BindError, Certificates, Passed, Sessio
 use crate::shutdown::Shutdown;
 use crate::source::Surroundings;
 use crate::source::lineup::{Botocore, looped};
+use crate::source::mfa::Codes;
 use crate::source::process::inherited_walk;
 use crate::source::session::choose;
 use crate::telemetry::{Shown, Telemetry};
@@ -66,6 +67,8 @@ pub struct Options {
     pub telemetry: Telemetry,
     /// Whether the roles' names stand for nothing, because somebody named a profile: meeting them again is no circle.
     pub unnamed: bool,
+    /// Who can be asked for codes of MFA devices.
+    pub codes: Option<Arc<dyn Codes>>,
 }
 
 impl fmt::Debug for Options {
@@ -107,6 +110,7 @@ pub fn surroundings(
         attempt_timeout,
         process_timeout,
         own: Arc::default(),
+        codes: None,
         walk: inherited_walk(env),
     }
 }
@@ -157,7 +161,7 @@ pub enum Ended {
 /// # Errors
 /// What cannot be bound, opened or resolved at all. Nothing is left running then.
 pub fn start(options: Options) -> Result<Agent, StartError> {
-    let Options { config, passed, watch, reread, env, clock, telemetry, unnamed } = options;
+    let Options { config, passed, watch, reread, env, clock, telemetry, unnamed, codes } = options;
     refuse_loops(&config, &env, unnamed)?;
     let bound = server::bind(&config.listen, passed).map_err(StartError::Bind)?;
     let (orders, ordered) = mpsc::unbounded_channel();
@@ -204,6 +208,7 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         shared: Arc::clone(&shared),
         shutdown: shutdown.clone(),
         unnamed,
+        codes,
         troubled: Troubles::default(),
         wires,
     };
@@ -215,9 +220,8 @@ pub fn start(options: Options) -> Result<Agent, StartError> {
         token_file: &shared.about.token_file,
     });
     bound.serve(&shared, &house.certificates, &shutdown);
-    let control = Control::new(orders);
     shutdown.spawn("house", shutdown.stopping.clone(), house.run(ordered, watch));
-    Ok(Agent { shared, shutdown, early, control, deadline })
+    Ok(Agent { shared, shutdown, early, control: Control::new(orders), deadline })
 }
 
 /// All that is wrong with either, at once.

@@ -1,5 +1,6 @@
 //! AWS's own clients, built once, and their errors, mapped once.
 
+mod manner;
 mod place;
 mod refusal;
 mod sign_in;
@@ -8,13 +9,13 @@ mod wire;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{AppName, BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
 use aws_sdk_sts::types::{Credentials as Session, Tag};
 use aws_types::SdkConfig;
 use tokio::time::timeout;
 
+pub use manner::{Manner, Mode, Tries};
 pub use place::{Place, Variant};
 pub use sign_in::{Grant, RoleOfAccount, SignIn, Token};
 
@@ -53,6 +54,17 @@ pub struct AssumeRole {
     pub transitive_tags: Vec<String>,
     /// Stays through further roles.
     pub source_identity: Option<String>,
+    /// The code of a device.
+    pub mfa: Option<Mfa>,
+}
+
+/// An MFA device and what it shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mfa {
+    /// Its serial number, or its ARN.
+    pub serial: String,
+    /// Good for half a minute, and once.
+    pub code: Secret,
 }
 
 /// What `AssumeRoleWithWebIdentity` is asked for.
@@ -78,10 +90,6 @@ impl AssumeRole {
     }
 }
 
-/// As often as botocore's legacy mode; with shorter pauses, so that all of them fit into an attempt of ten seconds.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(300);
-
 impl Sts {
     /// Nothing is loaded before the first call. One call, all tries included, ends after `attempt_timeout`.
     #[must_use]
@@ -100,7 +108,7 @@ impl Sts {
         place: &Place,
         notes: &mut Notes,
     ) -> Result<Credentials, Failure> {
-        let wire = Wire::new(self.http.clone(), "AssumeRole", notes);
+        let wire = Wire::open(&self.http, "AssumeRole", place, notes).await;
         let config = self.config(place, &wire).credentials_provider(signing(caller)).build();
         let request = aws_sdk_sts::Client::from_conf(config)
             .assume_role()
@@ -111,8 +119,11 @@ impl Sts {
             .set_policy(ask.policy.clone())
             .set_tags(ask.tags())
             .set_transitive_tag_keys(some(&ask.transitive_tags))
-            .set_source_identity(ask.source_identity.clone());
-        let asked = Asked { operation: "AssumeRole", whom: &ask.role_arn, place, secrets: secrets(caller) };
+            .set_source_identity(ask.source_identity.clone())
+            .set_serial_number(ask.mfa.as_ref().map(|mfa| mfa.serial.clone()))
+            .set_token_code(ask.mfa.as_ref().map(|mfa| mfa.code.expose().to_owned()));
+        let secrets = secrets(caller).into_iter().chain(ask.mfa.as_ref().map(|mfa| &mfa.code)).collect();
+        let asked = Asked { operation: "AssumeRole", whom: &ask.role_arn, place, secrets };
         match timeout(self.attempt_timeout, request.send()).await {
             Ok(Ok(answer)) => {
                 let found = session(answer.credentials, &ask.role_arn)?;
@@ -135,7 +146,7 @@ impl Sts {
         place: &Place,
         notes: &mut Notes,
     ) -> Result<Credentials, Failure> {
-        let wire = Wire::new(self.http.clone(), "AssumeRoleWithWebIdentity", notes);
+        let wire = Wire::open(&self.http, "AssumeRoleWithWebIdentity", place, notes).await;
         let request = aws_sdk_sts::Client::from_conf(self.config(place, &wire).build())
             .assume_role_with_web_identity()
             .role_arn(&ask.role_arn)
@@ -168,7 +179,7 @@ impl Sts {
         place: &Place,
         notes: &mut Notes,
     ) -> Result<Credentials, Failure> {
-        let wire = Wire::new(self.http.clone(), "GetSessionToken", notes);
+        let wire = Wire::open(&self.http, "GetSessionToken", place, notes).await;
         let config = self.config(place, &wire).credentials_provider(signing(caller)).build();
         let client = aws_sdk_sts::Client::from_conf(config);
         let request = client.get_session_token().set_duration_seconds(duration);
@@ -185,7 +196,7 @@ impl Sts {
     }
 
     fn config(&self, place: &Place, wire: &Wire<'_>) -> Builder {
-        Builder::from(&shared(place, wire, self.attempt_timeout))
+        Builder::from(&shared(place, wire, self.attempt_timeout)).retry_classifier(place.manner.tries)
     }
 }
 
@@ -202,7 +213,7 @@ fn shared(place: &Place, wire: &Wire<'_>, patience: Duration) -> SdkConfig {
         .use_fips(target.fips)
         .use_dual_stack(target.dual_stack)
         .http_client(wire.client(patience))
-        .retry_config(RetryConfig::standard().with_max_attempts(TRIES).with_initial_backoff(PAUSE))
+        .retry_config(place.manner.tries.within(patience))
         .timeout_config(TimeoutConfig::disabled())
         // boto3 does not correct a wrong clock, and whoever gets these credentials would fail by it all the same.
         .disable_clock_skew_correction(true)

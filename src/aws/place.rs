@@ -1,7 +1,9 @@
 //! Which of AWS's endpoints is asked, and for which region a call is signed: as botocore works it out from region and
 //! settings.
 
-/// Whose STS is asked.
+use super::Manner;
+
+/// Whose STS is asked, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// None is botocore's fallback: the global endpoint.
@@ -10,6 +12,8 @@ pub struct Place {
     pub endpoint: Option<String>,
     /// Which of AWS's own.
     pub variant: Variant,
+    /// How.
+    pub manner: Manner,
 }
 
 /// Which of the endpoints that AWS has in a region. One that is configured goes before all of them.
@@ -37,6 +41,9 @@ pub(super) struct Target {
 /// Without a region botocore asks the global endpoint and signs for its home region.
 const GLOBAL_ENDPOINT: &str = "https://sts.amazonaws.com";
 pub(super) const GLOBAL_REGION: &str = "us-east-1";
+
+/// botocore's name for no region.
+const NOWHERE: &str = "aws-global";
 
 /// `LEGACY_GLOBAL_STS_REGIONS`.
 const LEGACY: [&str; 16] = [
@@ -72,9 +79,13 @@ impl Place {
         };
         if let Some(endpoint) = &self.endpoint {
             target(plain, Some(endpoint))
+        } else if (fips || dual_stack) && plain.as_ref().is_none_or(|region| region == NOWHERE) {
+            // The pseudo-region is part of the host, and the signature is for its home region.
+            let (service, domain) =
+                (if fips { "sts-fips" } else { "sts" }, if dual_stack { "api.aws" } else { "amazonaws.com" });
+            target(None, Some(&format!("https://{service}.{NOWHERE}.{domain}")))
         } else if fips || dual_stack {
-            let region = plain.unwrap_or_else(|| "aws-global".to_owned());
-            Target { fips, dual_stack, ..target(Some(region), None) }
+            Target { fips, dual_stack, ..target(plain, None) }
         } else if self.global() {
             target(None, Some(GLOBAL_ENDPOINT))
         } else {
@@ -94,8 +105,12 @@ mod tests {
     use super::*;
 
     fn told(region: Option<&str>, endpoint: Option<&str>, variant: Variant) -> String {
-        let place =
-            Place { region: region.map(str::to_owned), endpoint: endpoint.map(str::to_owned), variant };
+        let place = Place {
+            region: region.map(str::to_owned),
+            endpoint: endpoint.map(str::to_owned),
+            variant,
+            ..Place::default()
+        };
         let Target { region, endpoint, fips, dual_stack } = place.target();
         let endpoint = endpoint.as_deref().unwrap_or("-");
         format!(
@@ -123,7 +138,8 @@ mod tests {
             (Some("eu-west-1"), own, legacy, "eu-west-1 https://own"),
             (Some("us-east-1"), None, fips, "us-east-1 - fips"),
             (Some("us-east-1"), None, Variant { legacy: true, ..fips }, "us-east-1 - fips"),
-            (None, None, fips, "aws-global - fips"),
+            (None, None, fips, "us-east-1 https://sts-fips.aws-global.amazonaws.com"),
+            (Some("aws-global"), None, dual, "us-east-1 https://sts.aws-global.api.aws"),
             (Some("us-east-1"), own, fips, "us-east-1 https://own"),
             (Some("eu-west-1"), None, dual, "eu-west-1 - dual"),
             (Some("eu-west-1"), None, Variant { fips: true, ..dual }, "eu-west-1 - fips dual"),

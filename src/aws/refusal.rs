@@ -146,9 +146,19 @@ pub(super) fn word_in<'a>(body: &'a str, tag: &str) -> Option<&'a str> {
     (plain && (1..=64).contains(&word.len())).then_some(word)
 }
 
+/// The code of an error, wherever the service has it.
+pub(super) fn code_of(raw: &HttpResponse) -> Option<String> {
+    let body = raw.body().bytes().and_then(|body| std::str::from_utf8(body).ok());
+    let in_body = body.and_then(|body| word_in(body, "Code")).map(str::to_owned);
+    in_body.or_else(|| word_in_header(raw.headers().get("x-amzn-errortype")?))
+}
+
 /// The code of an error in JSON: the services behind sign-ins have it in a header.
 pub(super) fn word_of_json(answer: &Answer) -> Option<String> {
-    let header = answer.headers.get("x-amzn-errortype")?.to_str().ok()?;
+    word_in_header(answer.header("x-amzn-errortype")?)
+}
+
+fn word_in_header(header: &str) -> Option<String> {
     let word = header.split(':').next()?.rsplit('#').next()?;
     let plain = word.bytes().all(|b| b.is_ascii_alphanumeric());
     (plain && (1..=64).contains(&word.len())).then(|| word.to_owned())

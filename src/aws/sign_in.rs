@@ -76,8 +76,9 @@ impl SignIn {
         place: &Place,
         notes: &mut Notes,
     ) -> Result<Credentials, Failure> {
-        let wire = Wire::new(self.http.clone(), "GetRoleCredentials", notes);
-        let request = aws_sdk_sso::Client::new(&shared(place, &wire, self.attempt_timeout))
+        let wire = Wire::open(&self.http, "GetRoleCredentials", place, notes).await;
+        let config = aws_sdk_sso::config::Builder::from(&shared(place, &wire, self.attempt_timeout));
+        let request = aws_sdk_sso::Client::from_conf(config.retry_classifier(place.manner.tries).build())
             .get_role_credentials()
             .account_id(&ask.account)
             .role_name(&ask.role)
@@ -97,8 +98,9 @@ impl SignIn {
     /// # Errors
     /// Why AWS gave no token, or why AWS could not be asked.
     pub async fn sso_token(&self, grant: &Grant, place: &Place, notes: &mut Notes) -> Result<Token, Failure> {
-        let wire = Wire::new(self.http.clone(), "CreateToken", notes);
-        let request = aws_sdk_ssooidc::Client::new(&shared(place, &wire, self.attempt_timeout))
+        let wire = Wire::open(&self.http, "CreateToken", place, notes).await;
+        let config = aws_sdk_ssooidc::config::Builder::from(&shared(place, &wire, self.attempt_timeout));
+        let request = aws_sdk_ssooidc::Client::from_conf(config.retry_classifier(place.manner.tries).build())
             .create_token()
             .grant_type("refresh_token")
             .client_id(&grant.client_id)
@@ -132,7 +134,7 @@ impl SignIn {
         place: &Place,
         notes: &mut Notes,
     ) -> Result<(Credentials, Duration, Secret), Failure> {
-        let wire = Wire::new(self.http.clone(), "CreateOAuth2Token", notes);
+        let wire = Wire::open(&self.http, "CreateOAuth2Token", place, notes).await;
         let asked = asked("CreateOAuth2Token", grant, place);
         let body = CreateOAuth2TokenRequestBody::builder()
             .client_id(&grant.client_id)
@@ -140,7 +142,8 @@ impl SignIn {
             .refresh_token(grant.refresh_token.expose());
         let Ok(body) = body.build() else { return Err(strange("Sign-In", &grant.subject)) };
         let config = aws_sdk_signin::config::Builder::from(&shared(place, &wire, self.attempt_timeout));
-        let request = aws_sdk_signin::Client::from_conf(config.retry_classifier(Busy).build())
+        let config = config.retry_classifier(Busy).retry_classifier(place.manner.tries);
+        let request = aws_sdk_signin::Client::from_conf(config.build())
             .create_o_auth2_token()
             .token_input(body)
             .customize()

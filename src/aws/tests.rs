@@ -233,7 +233,7 @@ const REFUSALS: [Refusal; 15] = [
         1,
     ),
     (400, "Throttling", "Rate exceeded", "STS-THROTTLE", Throttled, 5),
-    (429, "Whatever", "", "STS-THROTTLE", Throttled, 1),
+    (429, "Whatever", "", "STS-THROTTLE", Throttled, 5),
     (500, "InternalFailure", "", "AWS-5XX", Unreachable, 5),
     (503, "ServiceUnavailable", "", "AWS-5XX", Unreachable, 5),
     (400, "SomethingNew", "of tomorrow", "UNKNOWN", Denied, 1),

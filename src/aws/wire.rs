@@ -13,9 +13,11 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::ErrorKind;
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::timeout;
 
-use super::refusal;
-use crate::http::{Answer, Ask, Broken, Client, Step};
+use super::{Place, refusal};
+use crate::file::{self, Kind};
+use crate::http::{Answer, Ask, Broken, Certificates, Client, Step};
 use crate::report::{Call, Notes};
 
 /// Until a connection stands: AWS's own default for its clients.
@@ -51,7 +53,23 @@ pub(super) enum Last {
 }
 
 impl<'n> Wire<'n> {
-    pub(super) fn new(http: Client, operation: &'static str, notes: &'n mut Notes) -> Self {
+    /// The way to a place, as it is at this moment: authorities that somebody named are read anew each time.
+    pub(super) async fn open(
+        http: &Client,
+        operation: &'static str,
+        place: &Place,
+        notes: &'n mut Notes,
+    ) -> Self {
+        let mut http = http.clone();
+        if let Some(path) = &place.manner.authorities {
+            let read = path.clone();
+            let stamp = tokio::task::spawn_blocking(move || file::stamp(&read));
+            if let Ok(Ok(stamp)) = timeout(CONNECT, stamp).await {
+                notes.file(Kind::CaBundle, path, stamp);
+            }
+            let authority = Some(path.clone());
+            http = http.with(Certificates { authority, ..Certificates::default() });
+        }
         Self { http, operation, tries: Tries::default(), notes }
     }
 

@@ -59,5 +59,5 @@ pub static TLS_CA: Cause = Cause {
     code: "TLS-CA",
     title: "the server's certificate is not trusted",
     why: "an intercepting proxy's authority is missing here, or this image has no certificates",
-    fix: &["set AWS_CA_BUNDLE, or install ca-certificates"],
+    fix: &["set AWS_CA_BUNDLE or the profile's ca_bundle, or install ca-certificates"],
 };

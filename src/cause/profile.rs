@@ -107,7 +107,10 @@ pub static PROFILE_MFA: Cause = Cause {
     code: "PROFILE-MFA",
     title: "the profile asks for an MFA code",
     why: "there is nobody to type it in a service",
-    fix: &["use SSO, or a role that needs no MFA, or get a session first"],
+    fix: &[
+        "use SSO, or a role that needs no MFA, or get a session first",
+        "at a terminal, `keyfob get` and `keyfob exec` ask for the code",
+    ],
 };
 
 /// A value in a profile cannot be used.

@@ -90,6 +90,7 @@ fn start(url: &str, folder: &Path, alone: bool, scene: &Scene) -> Result<Agent, 
         env,
         clock: scene.clock.clone(),
         unnamed: false,
+        codes: None,
     };
     agent::start(options).map_err(start_failed)
 }

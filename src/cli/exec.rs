@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::args::Exec;
 use super::child;
+use super::code::Keyboard;
 use super::exit::Exit;
 use super::folder::PrivateFolder;
 use super::signals::Signals;
@@ -91,6 +92,7 @@ fn start(subject: &Subject, folder: &PrivateFolder, scene: &Scene) -> Result<Age
         env: scene.env.clone(),
         clock: scene.clock.clone(),
         unnamed: !subject.named,
+        codes: Some(Arc::new(Keyboard::default())),
     };
     agent::start(options)
 }

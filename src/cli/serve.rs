@@ -82,6 +82,7 @@ async fn serve(
         env,
         clock: scene.clock.clone(),
         unnamed: false,
+        codes: None,
     };
     let agent = agent::start(options).map_err(start_failed)?;
     hint(&agent, scene).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::args::{Global, Whose};
+use super::code::Keyboard;
 use super::exit::Exit;
 use super::stop::Stop;
 use crate::agent::{chain, role_env, surroundings};
@@ -20,6 +21,7 @@ use crate::keeper::judge::judge;
 use crate::report::{Notes, Resolution, Trigger, Verdict};
 use crate::source::Surroundings;
 use crate::source::imds::Imds;
+use crate::source::mfa::Codes;
 use crate::source::session::Session;
 
 /// Whose credentials a command is about.
@@ -65,17 +67,17 @@ impl Subject {
 
     /// Walks the chain once.
     pub async fn walk(&self, env: &Env, clock: &Clock) -> Resolution {
-        self.go(env, clock, true).await
+        self.go(env, clock, true, Some(Arc::new(Keyboard::default()))).await
     }
 
-    /// The same without writing anything: sign-ins that are due stay so.
+    /// The same without writing anything and without asking anybody: sign-ins that are due stay so.
     pub async fn look(&self, env: &Env, clock: &Clock) -> Resolution {
-        self.go(env, clock, false).await
+        self.go(env, clock, false, None).await
     }
 
-    async fn go(&self, env: &Env, clock: &Clock, renews: bool) -> Resolution {
+    async fn go(&self, env: &Env, clock: &Clock, renews: bool, codes: Option<Arc<dyn Codes>>) -> Resolution {
         let around = surroundings(&self.config, &self.env(env), clock, self.process_timeout());
-        let around = Arc::new(Surroundings { renews, ..around });
+        let around = Arc::new(Surroundings { renews, codes, ..around });
         chain(&self.role, env, around, !self.named).resolve(Trigger::Operator).await
     }
 

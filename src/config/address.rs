@@ -1,7 +1,7 @@
 //! Where credentials are served: an IP address with a port, or a Unix socket.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -31,6 +31,16 @@ impl Address {
     #[must_use]
     pub fn is_near(&self) -> bool {
         self.tcp().is_none_or(|address| address.ip().is_loopback())
+    }
+
+    /// Whether nothing routes to it from elsewhere: loopback, or link-local as the metadata service's own address is.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.is_near()
+            || self.tcp().is_some_and(|address| match address.ip() {
+                IpAddr::V4(ip) => ip.is_link_local(),
+                IpAddr::V6(ip) => ip.is_unicast_link_local(),
+            })
     }
 
     /// Whether it names one place: port 0 is another one each time.

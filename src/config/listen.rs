@@ -43,6 +43,11 @@ impl KeyPair {
     }
 }
 
+/// What `listen.imds` needs: a session of the metadata service is opened without a token, so that whoever reaches the
+/// address would have the role.
+pub const METADATA_STAYS: &str =
+    "a loopback or link-local address; or listen.imds = false: it gives credentials to whoever reaches it";
+
 impl Default for Listen {
     fn default() -> Self {
         Self {

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Address;
-pub use listen::{KeyPair, Listen};
+pub use listen::{KeyPair, Listen, METADATA_STAYS};
 pub use role::{Argv, Assume, Expect, Mint, Own, Role, StaticKeys, Token, Vars, WebIdentity};
 pub use session_name::{Fact, SessionName};
 

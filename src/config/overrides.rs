@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::parse::Loaded;
-use super::{Address, Config, LogFormat, Problem};
+use super::{Address, Config, LogFormat, METADATA_STAYS, Problem};
 
 /// What the command line says about the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,13 @@ impl Overrides {
             if !address.is_near() && !config.listen.expose {
                 let want = "a loopback address; or listen.expose = true in the configuration";
                 wrong("--listen", format!("{address} is not loopback"), want);
+            }
+            if config.listen.imds && !address.is_linked() {
+                wrong(
+                    "--listen",
+                    format!("{address} is not loopback, and listen.imds = true"),
+                    METADATA_STAYS,
+                );
             }
             config.listen.credentials = vec![address.clone()];
         }
@@ -98,6 +105,18 @@ mod tests {
         assert_eq!(config.roles[0].profile.as_deref(), Some("prod"));
         assert_eq!(config.listen.credentials, ["127.0.0.1:6000".parse().unwrap()]);
         assert_eq!((config.listen.admin, config.telemetry.log_format), (None, LogFormat::Json));
+    }
+
+    #[test]
+    fn metadata_is_not_served_to_other_machines_by_a_flag_either() {
+        let mut loaded = nothing_configured();
+        (loaded.config.listen.imds, loaded.config.listen.expose) = (true, true);
+        let listen = |at: &str| Overrides { listen: Some(at.parse().unwrap()), ..Overrides::default() };
+        assert!(listen("169.254.169.254:80").apply(&loaded).is_ok());
+        let wrong = listen("0.0.0.0:80").apply(&loaded).unwrap_err();
+        let is =
+            "--listen: 0.0.0.0:80 is not loopback, and listen.imds = true; wanted a loopback or link-local";
+        assert!(wrong.len() == 1 && wrong[0].to_string().starts_with(is), "{wrong:?}");
     }
 
     #[test]

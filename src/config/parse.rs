@@ -12,7 +12,9 @@ use super::env::Env;
 use super::findings::{Findings, Lines};
 use super::raw::{Item, Section};
 use super::roles::roles;
-use super::{Address, Auth, Config, KeyPair, Listen, Problem, Refresh, Startup, Telemetry, kinds};
+use super::{
+    Address, Auth, Config, KeyPair, Listen, METADATA_STAYS, Problem, Refresh, Startup, Telemetry, kinds,
+};
 
 /// The file that is read when none is named.
 pub const DEFAULT_PATH: &str = "/etc/keyfob/keyfob.toml";
@@ -111,12 +113,12 @@ fn listen(mut at: Section<'_, '_>) -> Listen {
     let addresses = at.list("credentials", "addresses, such as [\"127.0.0.1:5397\"]", kinds::address);
     let admin = at.read("admin", kinds::address_or_off).unwrap_or(default.admin);
     let expose = at.read("expose", kinds::flag).unwrap_or(default.expose);
-    if let Some(addresses) = &addresses {
-        judge_addresses(&mut at, addresses, admin, expose);
-    }
     let hosts = at.list("hosts", "host names", kinds::host).unwrap_or_default();
     let ttl = at.read("ttl", kinds::ttl).unwrap_or(default.ttl);
     let imds = at.read("imds", kinds::flag).unwrap_or(default.imds);
+    if let Some(addresses) = &addresses {
+        judge_addresses(&mut at, addresses, admin, expose, imds);
+    }
     let tls = key_pair(at.section("tls"));
     let admin_tls = key_pair(at.section("admin_tls"));
     at.close();
@@ -145,6 +147,7 @@ fn judge_addresses(
     addresses: &[Item<Address>],
     admin: Option<SocketAddr>,
     expose: bool,
+    imds: bool,
 ) {
     if at.has_empty("credentials") {
         at.problem("credentials", "an empty list", "at least one address");
@@ -156,6 +159,10 @@ fn judge_addresses(
             let want =
                 "a loopback address; or listen.expose = true, which lets other machines ask for credentials";
             at.problem_at(item, format!("{address} is not loopback"), want);
+        }
+        if imds && !address.is_linked() {
+            let is = format!("{address} is not loopback, and listen.imds = true");
+            at.problem_at(item, is, METADATA_STAYS);
         }
         if fixed && addresses.iter().take(index).any(|before| before.value == *address) {
             at.problem_at(item, format!("{address} stands there twice"), "each address once");

@@ -58,11 +58,18 @@ pub struct Broken {
     /// How far it came.
     pub step: Step,
     text: String,
+    seen: Vec<(&'static str, String)>,
 }
 
 impl Broken {
     pub(super) fn new(step: Step, text: impl Into<String>) -> Self {
-        Self { step, text: text.into() }
+        Self { step, text: text.into(), seen: Vec::new() }
+    }
+
+    /// The same with a fact for the failure's evidence.
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.seen.push((name, value.into()));
+        self
     }
 
     pub(super) fn connecting(error: &io::Error) -> Self {
@@ -102,7 +109,9 @@ impl Broken {
     #[must_use]
     pub fn failure(&self, asked: &str) -> Failure {
         let (kind, cause) = self.nature();
-        Failure::new(kind, cause, format!("{asked}: {self}")).seen("connected", yes_or_no(self.connected()))
+        let failure = Failure::new(kind, cause, format!("{asked}: {self}"));
+        let seen = self.seen.iter().fold(failure, |failure, (name, value)| failure.seen(name, value));
+        seen.seen("connected", yes_or_no(self.connected()))
     }
 
     fn nature(&self) -> (FailureKind, &'static Cause) {

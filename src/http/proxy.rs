@@ -7,11 +7,10 @@ use std::time::Duration;
 use aws_smithy_types::base64;
 use hyper::Uri;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::broken::{Broken, Step};
-use super::{bare_host, port, shown};
+use super::{Stream, port, shown};
 use crate::config::env::Env;
 use crate::secret::Secret;
 
@@ -20,13 +19,14 @@ use crate::secret::Secret;
 pub struct Proxies {
     http: Option<Proxy>,
     https: Option<Proxy>,
-    none_for: Vec<String>,
+    none_for: Option<String>,
 }
 
 /// One proxy. Its password is not shown.
 #[derive(Clone)]
 pub(super) struct Proxy {
-    url: Uri,
+    /// None is an address that cannot be one: whoever set it does not want to go without.
+    url: Option<Uri>,
     authorization: Option<Secret>,
 }
 
@@ -34,21 +34,20 @@ pub(super) struct Proxy {
 const HEAD: usize = 8 * 1024;
 
 impl Proxies {
-    /// Python's `getproxies`: lower case wins, and empty there means none; `ALL_PROXY` is not read.
+    /// Python's `getproxies`: any case, lower case wins, and empty there means none; `ALL_PROXY` is not read.
     #[must_use]
     pub fn from_env(env: &Env) -> Self {
-        let value = |lower: &str, upper: &str| {
-            env.get(lower).or_else(|| env.get(upper)).unwrap_or_default().to_owned()
+        let value = |scheme: &str| {
+            // Of a web server's script, HTTP_PROXY is a header that anybody may send.
+            let loud =
+                if scheme == "http" && env.get("REQUEST_METHOD").is_some() { None } else { any(env, scheme) };
+            match quiet(env, scheme) {
+                Some(value) => Some(value).filter(|value| !value.is_empty()),
+                None => loud,
+            }
         };
-        let none_for = value("no_proxy", "NO_PROXY");
-        Self {
-            http: Proxy::parse(&value("http_proxy", "HTTP_PROXY")),
-            https: Proxy::parse(&value("https_proxy", "HTTPS_PROXY")),
-            none_for: none_for
-                .split(',')
-                .map(|name| name.trim().trim_start_matches('.').to_ascii_lowercase())
-                .collect(),
-        }
+        let proxy = |scheme| value(scheme).map(Proxy::parse);
+        Self { http: proxy("http"), https: proxy("https"), none_for: value("no").map(str::to_owned) }
     }
 
     pub(super) fn of(&self, url: &Uri) -> Option<&Proxy> {
@@ -56,37 +55,69 @@ impl Proxies {
         proxy.as_ref().filter(|_| !self.spares(url))
     }
 
-    /// Python's `proxy_bypass_environment`: names and what ends with them, with or without the port; no CIDR.
+    /// Python's `proxy_bypass_environment`: names and what ends with them, with or without the port; no CIDR, and a
+    /// star only where it stands alone.
     fn spares(&self, url: &Uri) -> bool {
-        let host = bare_host(url).to_ascii_lowercase();
-        let place = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-        let fits = |name: &String| {
+        let Some(none_for) = &self.none_for else { return false };
+        let place = url.authority().map_or("", |authority| authority.as_str()).to_lowercase();
+        let host = place.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let host = host.map_or(place.as_str(), |(host, _)| host);
+        let fits = |name: &str| {
+            let name = name.trim().trim_start_matches('.').to_lowercase();
             let under = format!(".{name}");
-            [&host, &place].iter().any(|it| *it == name || it.ends_with(&under))
+            // Python, too, compares with what is left of a name that is all dots.
+            [host, &place].iter().any(|it| **it == name || it.ends_with(&under))
         };
-        self.none_for.iter().filter(|name| !name.is_empty()).any(|name| name == "*" || fits(name))
+        none_for == "*" || none_for.split(',').filter(|name| !name.trim().is_empty()).any(fits)
     }
 }
 
+/// The last one that is set and not empty, in whatever case.
+fn any<'e>(env: &'e Env, scheme: &str) -> Option<&'e str> {
+    let named = env.iter().filter(|(name, _)| is_of(name, scheme));
+    named.map(|(_, value)| value).filter(|value| !value.is_empty()).last()
+}
+
+/// The last one whose ending is in lower case, empty or not.
+fn quiet<'e>(env: &'e Env, scheme: &str) -> Option<&'e str> {
+    let named = env.iter().filter(|(name, _)| is_of(name, scheme) && name.ends_with("_proxy"));
+    named.map(|(_, value)| value).last()
+}
+
+fn is_of(name: &str, scheme: &str) -> bool {
+    name.to_lowercase().strip_suffix("_proxy") == Some(scheme)
+}
+
 impl Proxy {
-    /// `http://user:password@host:port`; without a scheme http is meant.
-    fn parse(text: &str) -> Option<Self> {
+    /// `http://user:password@host:port`; without a scheme http is meant. A login is one of both name and password.
+    fn parse(text: &str) -> Self {
         let text = text.trim();
-        let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let url: Uri = full.parse().ok()?;
-        let user = url.authority()?.as_str().rsplit_once('@').map(|(user, _)| user);
-        let authorization = user.map(|user| Secret::new(format!("Basic {}", base64::encode(unquoted(user)))));
-        (!text.is_empty()).then_some(Self { url, authorization })
+        let full = match text {
+            _ if text.starts_with("http:") || text.starts_with("https:") => text.to_owned(),
+            _ if text.starts_with("//") => format!("http:{text}"),
+            // Nobody speaks these; botocore looks for a host of the scheme's name.
+            _ if text.contains("://") => String::new(),
+            _ => format!("http://{text}"),
+        };
+        let (scheme, rest) = full.split_once("://").unwrap_or_default();
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let (login, place) = match authority.rsplit_once('@') {
+            Some((login, place)) => (login.split_once(':'), place),
+            None => (None, authority),
+        };
+        let login = login.filter(|(user, password)| !user.is_empty() && !password.is_empty());
+        let authorization = login.map(|(user, password)| {
+            let plain = [unquoted(user), unquoted(password)].join(&b':');
+            Secret::new(format!("Basic {}", base64::encode(plain)))
+        });
+        let url = format!("{scheme}://{place}/").parse().ok().filter(|url| port(url).is_some());
+        Self { url, authorization }
     }
 
-    /// Host and port, unless it is a proxy that is spoken to over TLS.
-    pub(super) fn place(&self) -> Result<(&str, u16), Broken> {
-        if self.url.scheme_str() != Some("http") {
-            return Err(Broken::new(Step::Address, format!("{self}: only http proxies are supported")));
-        }
-        let port =
-            port(&self.url).ok_or_else(|| Broken::new(Step::Address, format!("{self}: no such port")))?;
-        Ok((bare_host(&self.url), port))
+    /// Address and port.
+    pub(super) fn place(&self) -> Result<(&Uri, u16), Broken> {
+        let place = self.url.as_ref().and_then(|url| Some((url, port(url)?)));
+        place.ok_or_else(|| Broken::new(Step::Address, "its address is no URL of a proxy"))
     }
 
     pub(super) fn authorization(&self) -> Option<&Secret> {
@@ -96,7 +127,7 @@ impl Proxy {
     /// Asks the proxy for a tunnel; the stream then is the server's.
     pub(super) async fn tunnel(
         &self,
-        stream: &mut TcpStream,
+        stream: &mut impl Stream,
         url: &Uri,
         patience: Duration,
     ) -> Result<(), Broken> {
@@ -109,7 +140,7 @@ impl Proxy {
         }
     }
 
-    async fn connect(&self, stream: &mut TcpStream, url: &Uri) -> Result<(), Broken> {
+    async fn connect(&self, stream: &mut impl Stream, url: &Uri) -> Result<(), Broken> {
         let cut = |error: std::io::Error| Broken::new(Step::Cut, error.to_string());
         let place = format!("{}:{}", url.host().unwrap_or_default(), port(url).unwrap_or_default());
         let login =
@@ -135,7 +166,10 @@ impl Proxy {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the proxy {}", shown(&self.url))
+        match &self.url {
+            Some(url) => write!(f, "the proxy {}", shown(url)),
+            None => f.write_str("the proxy that is set"),
+        }
     }
 }
 
@@ -167,41 +201,42 @@ fn unquoted(text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::clock::Clock;
     use crate::http::fake::{Fake, Reply, ok};
     use crate::http::{Answer, Ask, Client};
     use crate::report::Notes;
 
-    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, Option<&'a str>);
-
-    fn chosen(vars: &[(&str, &str)], url: &str) -> Option<String> {
-        let proxies = Proxies::from_env(&vars.iter().copied().collect());
-        proxies.of(&url.parse().unwrap()).map(ToString::to_string)
+    #[derive(serde::Deserialize)]
+    struct Row {
+        env: BTreeMap<String, String>,
+        url: String,
+        /// As botocore would connect to it.
+        proxy: Option<String>,
+        login: Option<String>,
     }
 
+    /// Written by `tests/parity/tables.py` from what the installed botocore does; `tests/wire` asks it again.
     #[test]
-    fn the_environment_is_read_as_python_reads_it() {
-        let sts = "https://sts.amazonaws.com/";
-        let up = ("HTTPS_PROXY", "http://up:1");
-        let cases: [Case; 14] = [
-            (&[], sts, None),
-            (&[up], sts, Some("the proxy http://up:1/")),
-            (&[up], "http://sts.local/", None),
-            (&[("HTTP_PROXY", "plain:3128")], "http://sts.local/", Some("the proxy http://plain:3128/")),
-            (&[up, ("https_proxy", "http://low:2")], sts, Some("the proxy http://low:2/")),
-            (&[up, ("https_proxy", "")], sts, None),
-            (&[("https_proxy", "http://u:secret@low:2")], sts, Some("the proxy http://low:2/")),
-            (&[("ALL_PROXY", "http://all:1")], sts, None),
-            (&[up, ("NO_PROXY", "x, .AmazonAWS.com")], sts, None),
-            (&[up, ("NO_PROXY", "amazonaws.com")], sts, None),
-            (&[up, ("NO_PROXY", "azonaws.com")], sts, Some("the proxy http://up:1/")),
-            (&[up, ("NO_PROXY", "*")], sts, None),
-            (&[up, ("NO_PROXY", "localhost:8443")], "https://localhost:8443/", None),
-            (&[up, ("NO_PROXY", "10.0.0.0/8")], "https://10.1.1.1/", Some("the proxy http://up:1/")),
-        ];
-        for (vars, url, expected) in cases {
-            assert_eq!(chosen(vars, url).as_deref(), expected, "{vars:?} {url}");
+    fn the_environment_is_read_as_botocore_reads_it() {
+        let rows: Vec<Row> =
+            serde_json::from_str(include_str!("../../tests/parity/tables/proxies.json")).unwrap();
+        assert!(rows.len() >= 40);
+        for Row { env, url, proxy, login } in rows {
+            let proxies = Proxies::from_env(&env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect());
+            let chosen = proxies.of(&url.parse().unwrap());
+            // Which login it is is told beside it.
+            let bare = |text: String| {
+                let (scheme, rest) = text.split_once("://").unwrap();
+                let place = rest.split(['/', '?']).next().unwrap();
+                format!("{scheme}://{}", place.rsplit_once('@').map_or(place, |(_, place)| place))
+            };
+            let ours = chosen.map(|chosen| bare(chosen.url.as_ref().unwrap().to_string()));
+            assert_eq!(ours, proxy.map(bare), "{env:?} {url}");
+            let ours = chosen.and_then(Proxy::authorization).map(|login| login.expose().to_owned());
+            assert_eq!(ours, login, "{env:?} {url}");
         }
     }
 
@@ -249,13 +284,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proxy_that_is_not_there_or_not_plain_is_named() {
+    async fn a_proxy_that_is_not_there_or_cannot_be_is_named() {
         let closed = crate::http::fake::closed();
         let (answer, _) = through(&format!("http://{closed}"), "https://sts.local/").await;
         let broken = answer.unwrap_err();
         assert!(broken.step == Step::Refused && broken.to_string().contains("the proxy http://"), "{broken}");
-        let (answer, _) = through("https://proxy.local", "https://sts.local/").await;
-        assert_eq!(answer.unwrap_err().step, Step::Address);
+        for odd in ["socks5://proxy.local:1", "http://proxy.local:port", "http://", "https://a b"] {
+            let (answer, _) = through(odd, "https://sts.local/").await;
+            let broken = answer.unwrap_err();
+            assert_eq!(
+                (broken.step, broken.to_string().as_str()),
+                (Step::Address, "the proxy that is set: its address is no URL of a proxy")
+            );
+        }
     }
 
     #[test]

@@ -13,14 +13,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::broken::{Broken, Step};
-use super::issuer;
+use super::{Stream, issuer};
+use crate::file;
 
 /// Certificates that somebody named, as files of PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,19 +52,19 @@ impl Trust {
     ///
     /// # Errors
     /// Whoever is there is not trusted, or did not come to an end with it.
-    pub async fn handshake(
+    pub(crate) async fn handshake<S: Stream>(
         &self,
         host: &str,
-        stream: TcpStream,
+        stream: S,
         patience: Duration,
-    ) -> Result<TlsStream<TcpStream>, Broken> {
+    ) -> Result<TlsStream<S>, Broken> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| Broken::new(Step::Address, "the host is no name a certificate could have"))?;
         let config = self.loaded.get_or_try_init(|| load(Arc::clone(&self.named))).await?;
         let connector = TlsConnector::from(Arc::clone(config));
         match timeout(patience, connector.connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(refused(&error)),
+            Ok(Err(error)) => Err(refused(&error).with("host", host)),
             Err(_) => Err(Broken::new(Step::AnswerTimeout, format!("no TLS handshake in {patience:?}"))),
         }
     }
@@ -76,7 +76,10 @@ async fn load(named: Arc<Certificates>) -> Result<Arc<ClientConfig>, Broken> {
         let mut roots = RootCertStore::empty();
         match &named.authority {
             None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
-            Some(path) => roots.add_parsable_certificates(chain(path)?),
+            Some(path) => match roots.add_parsable_certificates(bundle(path)?) {
+                (0, _) => return Err(useless(path, "none of its certificates can be read")),
+                added => added,
+            },
         };
         let known = named.known.iter().filter_map(|path| chain(path).ok()?.into_iter().next()).collect();
         config(roots, known, named.own.as_ref())
@@ -92,8 +95,25 @@ fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Broken> {
     read.map_err(|error| unusable_file(path, &error))
 }
 
+/// Certificates in PEM, at least one, with whatever stands between them.
+fn bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>, Broken> {
+    let bytes = file::read(path).1.map_err(|error| unusable_file(path, &error))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) if bytes.trim_ascii().is_empty() => Err(useless(path, "it is empty")),
+        Ok(_) if bytes.starts_with(&[0x30, 0x82]) => Err(useless(path, "it is DER, and PEM is wanted")),
+        Ok(_) => Err(useless(path, &format!("its {} bytes hold no certificate in PEM", bytes.len()))),
+        Err(error) => Err(unusable_file(path, &error)),
+    }
+}
+
+fn useless(path: &Path, what: &str) -> Broken {
+    Broken::new(Step::Certificate, format!("{} cannot be used: {what}", path.display()))
+}
+
 fn unusable_file(path: &Path, error: &dyn error::Error) -> Broken {
-    Broken::new(Step::Certificate, format!("{} cannot be used: {error}", path.display()))
+    useless(path, &error.to_string())
 }
 
 fn config(
@@ -127,7 +147,13 @@ fn refused(error: &std::io::Error) -> Broken {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(why)))) => {
-            Broken::new(Step::Certificate, format!("the server's certificate is not trusted: {why}"))
+            let broken =
+                Broken::new(Step::Certificate, format!("the server's certificate is not trusted: {why}"));
+            let unknown = why.downcast_ref::<UnknownIssuer>();
+            match unknown.and_then(|unknown| unknown.name.as_ref()) {
+                Some(issuer) => broken.with("issuer", issuer),
+                None => broken,
+            }
         }
         Some(rustls::Error::InvalidCertificate(why)) => {
             Broken::new(Step::Certificate, format!("the server's certificate is not accepted: {why}"))
@@ -146,11 +172,16 @@ struct Verifier {
 }
 
 #[derive(Debug)]
-struct UnknownIssuer(Option<String>);
+struct UnknownIssuer {
+    name: Option<String>,
+    /// Somebody of that name is known, with another key.
+    alike: bool,
+}
 
 impl fmt::Display for UnknownIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.name {
+            Some(name) if self.alike => write!(f, "issued by another {name:?} than the one known here"),
             Some(name) => write!(f, "issued by {name:?}, which is not known here"),
             None => f.write_str("its issuer is not known here"),
         }
@@ -171,15 +202,16 @@ impl ServerCertVerifier for Verifier {
         if self.known.iter().any(|known| known == end_entity) {
             return Ok(ServerCertVerified::assertion());
         }
-        let unknown = || {
-            let unknown = UnknownIssuer(issuer::of(end_entity));
+        let unknown = |alike| {
+            let unknown = UnknownIssuer { name: issuer::of(end_entity), alike };
             CertificateError::Other(OtherError(Arc::new(unknown))).into()
         };
-        let authorities = self.authorities.as_ref().ok_or_else(unknown)?;
+        let authorities = self.authorities.as_ref().ok_or_else(|| unknown(false))?;
         let verdict =
             authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         verdict.map_err(|error| match error {
-            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => unknown(),
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => unknown(false),
+            rustls::Error::InvalidCertificate(CertificateError::BadSignature) => unknown(true),
             other => other,
         })
     }

@@ -1,4 +1,4 @@
-//! Which of the two formats of metrics a scraper would rather have.
+//! What whoever asks would rather have: which of the two formats of metrics, a page or JSON.
 
 use hyper::header::{ACCEPT, HeaderMap};
 
@@ -8,6 +8,15 @@ const PLAIN: &str = "text/plain";
 /// Whether OpenMetrics is wanted at least as much as plain text. Of versions and other parameters either side takes any;
 /// whoever names neither format gets plain text.
 pub(super) fn open_metrics(headers: &HeaderMap) -> bool {
+    rather(headers, OPEN, PLAIN)
+}
+
+/// Whether a page is wanted at least as much as JSON; whoever names neither gets JSON.
+pub(super) fn html(headers: &HeaderMap) -> bool {
+    rather(headers, "text/html", "application/json")
+}
+
+fn rather(headers: &HeaderMap, wanted: &str, usual: &str) -> bool {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let (mut open, mut plain) = (0.0_f32, 0.0_f32);
     for range in values.flat_map(|value| value.split(',')) {
@@ -16,9 +25,9 @@ pub(super) fn open_metrics(headers: &HeaderMap) -> bool {
         let weight =
             parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.trim().parse().ok());
         let weight: f32 = weight.unwrap_or_default();
-        if kind.eq_ignore_ascii_case(OPEN) {
+        if kind.eq_ignore_ascii_case(wanted) {
             open = open.max(weight);
-        } else if kind.eq_ignore_ascii_case(PLAIN) {
+        } else if kind.eq_ignore_ascii_case(usual) {
             plain = plain.max(weight);
         }
     }

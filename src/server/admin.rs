@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reply::{self, Refusal, Reply};
 use super::status::{Explanation, ProblemStatus, RoleStatus, Status};
-use super::{Answered, Facts, Shared, accept, access};
+use super::{Answered, Facts, Shared, accept, access, page};
 use crate::credentials::RoleName;
 use crate::keeper::Handle;
 use crate::roster::Entry;
@@ -84,6 +84,7 @@ impl Endpoint {
             Route::Ready => self.ready(head.uri.query()),
             Route::Started => verdict(self.shared.started(), || self.shared.waiting()),
             Route::Metrics => self.metrics(head),
+            Route::Status if accept::html(&head.headers) => reply::page(self.page()),
             Route::Status => reply::data(&self.status()),
             Route::Explain(name) => {
                 let entry = self.entry(name)?;
@@ -136,6 +137,14 @@ impl Endpoint {
             "text/plain; version=0.0.4; charset=utf-8"
         };
         reply::text(StatusCode::OK, kind, body)
+    }
+
+    fn page(&self) -> String {
+        let now = self.shared.clock.now();
+        let roster = self.shared.roster.load();
+        let roles: Vec<_> =
+            roster.iter().map(|entry| Explanation::of(entry, now, &self.shared.shown)).collect();
+        page::page(&self.status(), &roles, now)
     }
 
     fn status(&self) -> Status {

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 use super::passed::{Given, Passed};
 use super::peer;
 use crate::cause;
-use crate::config::{Address, Listen};
+use crate::config::{Address, Listen, METADATA_STAYS};
 use crate::failure::Failure;
 
 const BACKLOG: u32 = 1024;
@@ -152,6 +152,10 @@ fn adopt(given: Given, listen: &Listen) -> Result<(Listener, Address), BindError
             let at = Address::Tcp(at);
             if !at.is_near() && !listen.expose {
                 let want = "the socket that was passed is not on loopback; that needs listen.expose = true";
+                return Err(BindError { address: at, error: io::Error::other(want), owner: None });
+            }
+            if !at.is_linked() && listen.imds {
+                let want = format!("the socket that was passed is not on loopback; wanted {METADATA_STAYS}");
                 return Err(BindError { address: at, error: io::Error::other(want), owner: None });
             }
             Ok((Listener::Tcp(listener), at))
@@ -340,5 +344,14 @@ mod tests {
         let nowhere = folder.path().join("gone/k.sock");
         let folder = folder.path().join("gone");
         assert!(refusal(&nowhere).ends_with(&format!("the folder {} does not exist", folder.display())));
+    }
+
+    #[tokio::test]
+    async fn a_passed_socket_that_others_reach_needs_expose_and_no_metadata() {
+        for (expose, imds, fine) in [(false, false, false), (true, false, true), (true, true, false)] {
+            let given = Given::Tcp(std::net::TcpListener::bind("0.0.0.0:0").unwrap());
+            let adopted = adopt(given, &Listen { expose, imds, ..Listen::default() });
+            assert_eq!(adopted.is_ok(), fine, "expose {expose}, imds {imds}");
+        }
     }
 }

@@ -6,10 +6,14 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use super::html;
 use crate::cause::{self, Cause};
 use crate::clock::stamp;
 use crate::credentials::{Credentials, RoleName};
@@ -43,6 +47,18 @@ fn json(status: StatusCode, body: Bytes) -> Reply {
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
+    reply
+}
+
+/// 200 with a page for a browser, which may do no more than the page's policy says. Without `no-referrer` what the page
+/// asks for would be refused, as what comes from other pages is.
+pub(super) fn page(body: String) -> Reply {
+    let mut reply = text(StatusCode::OK, "text/html; charset=utf-8", body);
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, html::POLICY.clone());
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
     reply
 }
 

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::profile::plan::{Base, Hop, Plan};
-use super::{Source, Surroundings};
+use super::{Source, Surroundings, mfa};
 use crate::aws::{AssumeRole, Place};
 use crate::cause;
 use crate::credentials::{Credentials, SourceKind};
@@ -44,14 +44,16 @@ impl RoleChain {
     }
 
     async fn walk(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
+        let codes = mfa::codes(&self.plan.hops, self.around.codes.as_deref()).await?;
         let mut held = self.begin(notes).await?;
         let place = self.place.clone()?;
-        for hop in &self.plan.hops {
+        for (hop, mfa) in self.plan.hops.iter().zip(codes) {
             let ask = AssumeRole {
                 role_arn: hop.role_arn.clone(),
                 session_name: hop.session_name.clone().unwrap_or_else(|| self.generated_name.clone()),
                 external_id: hop.external_id.clone(),
                 duration: hop.duration,
+                mfa,
                 ..AssumeRole::default()
             };
             let place = (&place, hop.to_string());

@@ -331,6 +331,30 @@ mod tests {
         assert_eq!(fake.lines(), ["GET /v2/credentials/guid"]);
     }
 
+    #[test]
+    fn hosts_are_asked_that_botocore_asks() {
+        for (url, asked) in [
+            ("http://localhost/x", true),
+            ("http://localhost:8000/x", true),
+            ("https://localhost/x", true),
+            ("http://127.0.0.1/x", true),
+            ("https://127.0.0.1:8080/x", true),
+            ("http://127.9.9.9/x", true),
+            ("http://169.254.170.2/x?id=1", true),
+            ("http://169.254.170.23/v1/credentials", true),
+            ("http://[fd00:ec2::23]/v1/credentials", true),
+            ("https://[fd00:ec2::23]:8000/", true),
+            ("http://[::1]/x", true),
+            ("https://169.254.0.1/x", true),
+            ("https://somewhere.example/x", true),
+            ("http://169.254.0.1/x", false),
+            ("http://169.1.2.3/x", false),
+            ("http://somewhere.example/x", false),
+        ] {
+            assert_eq!(allowed(&url.parse().unwrap(), FULL).is_ok(), asked, "{url}");
+        }
+    }
+
     #[tokio::test]
     async fn what_cannot_be_asked_is_misconfigured_and_never_asked() {
         let cases = [

@@ -464,6 +464,35 @@ mod tests {
         assert_eq!(empty.kind, FailureKind::NotConfigured);
     }
 
+    /// A refusal, an empty answer, half a document, a connection that breaks: each once, then what was asked for.
+    #[tokio::test]
+    async fn a_second_attempt_that_is_answered_well_is_enough() {
+        let slow_down = || Reply::Status(429, r#"{"message": "Slow down"}"#.to_owned());
+        for (wrong, at_list) in [
+            (slow_down(), true),
+            (Reply::Status(200, String::new()), true),
+            (slow_down(), false),
+            (Reply::Status(200, String::new()), false),
+            (ok(r#"{"AccessKey":"#), false),
+            (Reply::Close, true),
+            (Reply::Close, false),
+        ] {
+            let wrong = std::sync::Mutex::new(Some(wrong));
+            let fake = Fake::serving(move |request| {
+                let listing = request.starts_with("GET /latest/meta-data/iam/security-credentials/ ");
+                let its_turn = !request.starts_with("PUT ") && listing == at_list;
+                match wrong.lock().unwrap().take_if(|_| its_turn) {
+                    Some(wrong) => wrong,
+                    None if request.starts_with("PUT ") => (WELL.token)(),
+                    None if listing => (WELL.list)(),
+                    None => (WELL.role)(),
+                }
+            });
+            fetch(Settings { attempts: 2, ..at(&fake.url("")) }).await.0.unwrap();
+            assert_eq!(fake.heard().len(), 4);
+        }
+    }
+
     #[tokio::test]
     async fn attempts_count_for_each_request() {
         let two = |fake: &Fake| Settings { attempts: 2, ..at(&fake.url("")) };

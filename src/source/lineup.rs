@@ -25,7 +25,7 @@ use super::settled::Settled;
 use super::sso::Sso;
 use super::statics::Statics;
 use super::web_identity::{Asked, web_identity};
-use super::{Lineup, Source, Surroundings};
+use super::{Lineup, Source, Surroundings, mfa};
 use crate::aws::Place;
 use crate::cause;
 use crate::config::Role;
@@ -142,6 +142,9 @@ impl Botocore {
             Ok(None) => absent(kind, "the profile has no role_arn, or also a web_identity_token_file"),
             Err(failure) => Arc::new(Settled::new(kind, failure)),
             Ok(Some(plan)) => {
+                if let (None, Some(failure)) = (&self.around.codes, mfa::needed(&plan)) {
+                    return Ok(Arc::new(Settled::new(kind, failure)));
+                }
                 let base = self.base(session, &plan, place)?;
                 Arc::new(RoleChain::new(plan, base, &self.generated_name, place.clone(), &self.around))
             }

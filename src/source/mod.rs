@@ -16,6 +16,7 @@ mod keys;
 pub mod lineup;
 pub mod login;
 mod meant;
+pub mod mfa;
 pub mod mint;
 pub mod moment;
 mod own;
@@ -93,6 +94,8 @@ pub struct Surroundings {
     pub process_timeout: Option<Duration>,
     /// Our own listeners: a container or metadata source at one of these is never asked.
     pub own: Arc<ArcSwap<Vec<SocketAddr>>>,
+    /// Who can be asked for codes of MFA devices; nobody in a service.
+    pub codes: Option<Arc<dyn mfa::Codes>>,
     /// The names being resolved by this process and those it was started by, as `KEYFOB_WALK` lists them.
     pub walk: Vec<String>,
 }

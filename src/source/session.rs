@@ -3,6 +3,8 @@
 //! botocore's session works these out before any source is asked, which is why a file that cannot be parsed or a
 //! profile that does not exist ends the walk even where the environment holds keys.
 
+mod manner;
+
 use std::time::Duration;
 
 use super::meant;
@@ -115,7 +117,9 @@ impl Session {
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         let first = self.value("AWS_DEFAULT_REGION", "region");
-        first.filter(|region| !region.is_empty()).or_else(|| self.env.filled("AWS_REGION"))
+        // One that cannot be used is no reason to fail where botocore would not have looked at it.
+        let last = || self.env.filled("AWS_REGION").filter(|region| is_host_label(region));
+        first.filter(|region| !region.is_empty()).or_else(last)
     }
 
     /// How the metadata service is to be asked. A timeout or a number of attempts below nothing is nothing.
@@ -177,7 +181,7 @@ impl Session {
         }
         let (region, variant) = (region.map(str::to_owned), self.variant()?);
         let variant = Variant { legacy: variant.legacy && service == "sts", ..variant };
-        Ok(Place { region, endpoint: self.endpoint(service)?, variant })
+        Ok(Place { region, endpoint: self.endpoint(service)?, variant, manner: self.manner()? })
     }
 
     /// botocore refuses a strange word for STS's endpoints whichever service is asked.
@@ -274,6 +278,7 @@ mod tests {
         assert_eq!(region(&all[..1], config).as_deref(), Some("file"));
         assert_eq!(region(&all[..1], "").as_deref(), Some("new"));
         assert_eq!(region(&[("AWS_DEFAULT_REGION", "")], config), None);
+        assert_eq!(region(&[("AWS_REGION", " eu-west-1")], ""), None);
         assert_eq!(region(&[], ""), None);
     }
 

@@ -23,8 +23,8 @@ pub(super) fn surroundings() -> Surroundings {
     let sign_in = SignIn::new(attempt_timeout, http.clone());
     let process_timeout = Some(Duration::from_secs(20));
     let own = Arc::new(ArcSwap::from_pointee(Vec::new()));
-    let (renews, walk) = (true, Vec::new());
-    Surroundings { clock, http, sts, sign_in, renews, attempt_timeout, process_timeout, own, walk }
+    let (renews, codes, walk) = (true, None, Vec::new());
+    Surroundings { clock, http, sts, sign_in, renews, attempt_timeout, process_timeout, own, codes, walk }
 }
 
 /// The same where these addresses are our own.

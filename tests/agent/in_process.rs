@@ -35,6 +35,7 @@ fn start(env: &[(String, String)]) -> (About, Control, thread::JoinHandle<Ended>
                 env,
                 clock,
                 unnamed: false,
+                codes: None,
             });
             let agent = agent.unwrap();
             tell.send((agent.about().clone(), agent.control())).unwrap();

@@ -27,8 +27,19 @@ fn around() -> Arc<Surroundings> {
     let sts = Sts::new(attempt_timeout, http.clone());
     let own = Arc::new(ArcSwap::from_pointee(Vec::new()));
     let sign_in = SignIn::new(attempt_timeout, http.clone());
-    let (process_timeout, renews, walk) = (None, false, Vec::new());
-    Arc::new(Surroundings { clock, http, sts, sign_in, renews, attempt_timeout, process_timeout, own, walk })
+    let (process_timeout, renews, codes, walk) = (None, false, None, Vec::new());
+    Arc::new(Surroundings {
+        clock,
+        http,
+        sts,
+        sign_in,
+        renews,
+        attempt_timeout,
+        process_timeout,
+        own,
+        codes,
+        walk,
+    })
 }
 
 fn imds(aws: &FakeAws) -> Imds {

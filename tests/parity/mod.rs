@@ -5,7 +5,9 @@
 //! seen.
 
 mod answer;
+mod checklist;
 mod exceptions;
+mod ini;
 mod oracle;
 mod requests;
 pub mod situation;

@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
 """Asks the installed botocore what it makes of small files, and writes its answers down for our unit tests.
 
-Run it after adding a row or after a botocore release: python3 tests/parity/tables.py
-The tables are read by src/source/profile/{ini,plan}.rs.
+Run it after adding a row or after a botocore release: build/venv/bin/python tests/parity/tables.py
+The tables are read by src/source/profile/{ini,plan}.rs and src/http/proxy.rs. With --check nothing is written, and a table that says something
+else than botocore says now is a failure.
 """
 import json
 import os
 import pathlib
+import sys
 import tempfile
 
 import botocore
 import botocore.configloader
 import botocore.credentials
 import botocore.exceptions
+import botocore.httpsession
 import botocore.session
+import botocore.utils
 
 HERE = pathlib.Path(__file__).resolve().parent / "tables"
 
@@ -151,9 +155,50 @@ def plan(folder):
     return rows
 
 
+STS = "https://sts.eu-west-1.amazonaws.com"
+UP = {"HTTPS_PROXY": "http://up:1"}
+PROXIES = [
+    ({}, STS), (UP, STS), (UP, "http://sts.local/"), ({"HTTP_PROXY": "http://up:1"}, "http://sts.local/"), ({"HTTP_PROXY": "http://up:1"}, STS),
+    ({**UP, "https_proxy": "http://low:2"}, STS), ({**UP, "https_proxy": ""}, STS), ({"HTTPS_PROXY": ""}, STS), ({"Https_Proxy": "http://odd:3"}, STS),
+    ({"HTTPS_proxy": "http://odd:3", "HTTPS_PROXY": "http://up:1"}, STS), ({"ALL_PROXY": "http://all:1", "all_proxy": "http://all:1"}, STS),
+    ({"http_proxy": "http://a:1", "REQUEST_METHOD": "GET"}, "http://x/"), ({"HTTP_PROXY": "http://a:1", "REQUEST_METHOD": "GET"}, "http://x/"),
+    ({"HTTPS_PROXY": "up:1"}, STS), ({"HTTPS_PROXY": "//up:1"}, STS), ({"HTTPS_PROXY": "up"}, STS), ({"HTTPS_PROXY": "https://up"}, STS), ({"HTTPS_PROXY": "https://up:8443/path?q"}, STS),
+    ({"HTTPS_PROXY": "http://u:p@up:1"}, STS), ({"HTTPS_PROXY": "http://u@up:1"}, STS), ({"HTTPS_PROXY": "http://u:@up:1"}, STS), ({"HTTPS_PROXY": "http://:p@up:1"}, STS),
+    ({"HTTPS_PROXY": "http://u%40x:p%3A%2f%25@up:1"}, STS), ({"HTTPS_PROXY": "http://u:p:q@up:1"}, STS), ({"HTTPS_PROXY": "http://u:p@q@up:1"}, STS), ({"HTTPS_PROXY": "u:p@up:1"}, STS),
+    ({"HTTPS_PROXY": "https://u:p@[::1]:1"}, STS),
+    ({**UP, "NO_PROXY": "*"}, STS), ({**UP, "NO_PROXY": " *"}, STS), ({**UP, "NO_PROXY": "x,*"}, STS), ({**UP, "NO_PROXY": "*.amazonaws.com"}, STS), ({**UP, "NO_PROXY": ""}, STS), ({**UP, "NO_PROXY": ", ,"}, STS),
+    ({**UP, "NO_PROXY": "amazonaws.com"}, STS), ({**UP, "NO_PROXY": ".amazonaws.com"}, STS), ({**UP, "NO_PROXY": "..AmazonAWS.com "}, STS), ({**UP, "NO_PROXY": "zonaws.com"}, STS),
+    ({**UP, "NO_PROXY": "sts.eu-west-1.amazonaws.com"}, STS), ({**UP, "NO_PROXY": "sts.eu-west-1.amazonaws.com:443"}, STS), ({**UP, "NO_PROXY": "amazonaws.com:443"}, STS + ":443"),
+    ({**UP, "NO_PROXY": "localhost:8443"}, "https://localhost:8443/"), ({**UP, "NO_PROXY": "localhost:8443"}, "https://localhost:8444/"), ({**UP, "NO_PROXY": "localhost"}, "https://localhost:8444/"),
+    ({**UP, "NO_PROXY": "127.0.0.1"}, "https://127.0.0.1:8443/"), ({**UP, "NO_PROXY": "0.0.1"}, "https://127.0.0.1/"), ({**UP, "NO_PROXY": "10.0.0.0/8"}, "https://10.1.1.1/"), ({**UP, "NO_PROXY": "127.0.0.0/8,127.0.0.1/32"}, "https://127.0.0.1/"),
+    ({**UP, "NO_PROXY": "::1"}, "https://[::1]:8443/"), ({**UP, "NO_PROXY": "[::1]"}, "https://[::1]:8443/"), ({**UP, "NO_PROXY": "[::1]"}, "https://[::1]/"), ({**UP, "NO_PROXY": "[::1]:8443"}, "https://[::1]:8443/"),
+    ({**UP, "no_proxy": "amazonaws.com", "NO_PROXY": "x"}, STS), ({**UP, "no_proxy": "", "NO_PROXY": "amazonaws.com"}, STS), ({**UP, "NO_PROXY": "x amazonaws.com"}, STS), ({**UP, "NO_PROXY": "x;amazonaws.com"}, STS),
+    ({**UP, "NO_PROXY": "."}, STS), ({**UP, "NO_PROXY": "."}, "https://sts.local./"), ({**UP, "NO_PROXY": "STS.Local"}, "https://sts.LOCAL/"), ({**UP, "NO_PROXY": "http://amazonaws.com"}, STS),
+]
+
+
+def proxies():
+    rows = []
+    for env, url in PROXIES:
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(env)
+        chosen = botocore.httpsession.ProxyConfiguration(botocore.utils.get_environ_proxies(url))
+        proxy = chosen.proxy_url_for(url)
+        login = chosen.proxy_headers_for(proxy).get("Proxy-Authorization") if proxy else None
+        os.environ.clear()
+        os.environ.update(before)
+        rows.append({"env": env, "url": url, "proxy": proxy, "login": login})
+    return rows
+
+
 def dump(name, rows):
     body = ",\n".join(" " + json.dumps(row, sort_keys=True) for row in rows)
-    (HERE / name).write_text(f"[\n{body}\n]\n")
+    text = f"[\n{body}\n]\n"
+    if sys.argv[1:] != ["--check"]:
+        (HERE / name).write_text(text)
+    elif (HERE / name).read_text() != text:
+        sys.exit(f"{name} is not what botocore {botocore.__version__} says: write it again, and look at what changed")
     print(f"{name}: {len(rows)} rows from botocore {botocore.__version__}")
 
 
@@ -164,6 +209,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         dump("ini.json", ini(pathlib.Path(folder)))
         dump("plan.json", plan(pathlib.Path(folder)))
+    dump("proxies.json", proxies())
 
 
 if __name__ == "__main__":

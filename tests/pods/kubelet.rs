@@ -7,17 +7,16 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
 
 use super::container::{Process, Recipe};
 use super::plane::Plane;
 use super::probes::{self, Course, Verdict};
 use super::sandbox::Sandbox;
 use super::spec::{Container, Pod, Probe};
+use super::status::{Ended, Phase, Seen, State};
 use super::volumes::Volumes;
-use crate::support::{Finished, leaks};
 
-/// How long a test waits for anything that must come.
+/// In which what was killed is gone.
 const PATIENCE: Duration = Duration::from_secs(60);
 const FOR_EVER: Duration = Duration::from_hours(1);
 /// What a sidecar has to end in at least, when the applications have used up the grace.
@@ -26,62 +25,15 @@ const LEAST_GRACE: Duration = Duration::from_secs(2);
 const BACK_OFF: Duration = Duration::from_secs(10);
 const MOST_BACK_OFF: Duration = Duration::from_mins(5);
 
-/// A pod that is being played; every process in it ends when it is dropped.
-pub struct Playing {
-    node: Arc<Node>,
-    kubelet: Option<JoinHandle<()>>,
-}
-
-struct Node {
-    pod: Pod,
-    sandbox: Arc<Sandbox>,
-    plane: Arc<dyn Plane>,
-    volumes: Mutex<Volumes>,
-    recipes: BTreeMap<String, Recipe>,
-    state: Mutex<State>,
-    bell: Condvar,
-}
-
-/// What `kubectl describe pod` would tell.
-#[derive(Default)]
-pub struct State {
-    pub phase: Phase,
-    pub containers: BTreeMap<String, Seen>,
-    /// What happened, in order.
-    pub story: Vec<String>,
-    stopping: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
-    #[default]
-    Pending,
-    Running,
-    Succeeded,
-    Failed,
-}
-
-/// A container as its status has it.
-#[derive(Clone, Default)]
-pub struct Seen {
-    pub starts: u32,
-    /// Its start-up probe has succeeded, or it has none.
-    pub up: bool,
-    pub ready: bool,
-    /// How often the start-up probe was made.
-    pub probed: u32,
-    pub last: Option<Ended>,
-    /// From TERM to its end, when it was asked to end.
-    pub took: Option<Duration>,
-    process: Option<Arc<Process>>,
-    over: bool,
-}
-
-/// How it ended the last time.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    pub code: i32,
-    pub message: String,
+/// A pod on its node.
+pub(super) struct Node {
+    pub(super) pod: Pod,
+    pub(super) sandbox: Arc<Sandbox>,
+    pub(super) plane: Arc<dyn Plane>,
+    pub(super) volumes: Mutex<Volumes>,
+    pub(super) recipes: BTreeMap<String, Recipe>,
+    pub(super) state: Mutex<State>,
+    pub(super) bell: Condvar,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,154 +43,12 @@ enum Kind {
     Liveness,
 }
 
-impl Playing {
-    /// Plays an admitted Pod object in this sandbox. `outside` are variables of the application's image.
-    #[track_caller]
-    pub fn start(
-        sandbox: Arc<Sandbox>,
-        admitted: &Value,
-        plane: Arc<dyn Plane>,
-        outside: &[(String, String)],
-    ) -> Playing {
-        let pod = Pod::read(admitted);
-        let volumes = Volumes::make(&sandbox, &pod, plane.as_ref());
-        let recipe = |container: &Container| {
-            let recipe = Recipe::of(&pod, container, &sandbox, &volumes, outside);
-            (container.name.clone(), recipe)
-        };
-        let recipes = pod.spec.all().map(recipe).collect();
-        let seen = |container: &Container| (container.name.clone(), Seen::default());
-        let state = State { containers: pod.spec.all().map(seen).collect(), ..State::default() };
-        let node = Arc::new(Node {
-            pod,
-            sandbox,
-            plane,
-            volumes: Mutex::new(volumes),
-            recipes,
-            state: Mutex::new(state),
-            bell: Condvar::new(),
-        });
-        let kubelet = Arc::clone(&node);
-        let kubelet =
-            thread::Builder::new().name("kubelet".to_owned()).spawn(move || kubelet.play()).unwrap();
-        Playing { node, kubelet: Some(kubelet) }
-    }
-
-    /// Until it is so; stops the test, with all that is known, when it does not come to that.
-    #[track_caller]
-    pub fn wait(&self, what: &str, so: impl Fn(&State) -> bool) {
-        if self.node.wait(PATIENCE, so).is_none() {
-            panic!("waited for {what} in vain\n{}", self.told());
-        }
-    }
-
-    /// Everything that is known, for the reader of a failure.
-    pub fn told(&self) -> String {
-        let state = self.node.state();
-        let mut told = state.story.join("\n");
-        for (name, seen) in &state.containers {
-            let log = seen.process.as_ref().map_or_else(String::new, |process| process.log());
-            told += &format!("\n--- {name}, last ended {:?}\n{log}", seen.last);
-        }
-        told
-    }
-
-    pub fn story(&self) -> Vec<String> {
-        self.node.state().story.clone()
-    }
-
-    pub fn phase(&self) -> Phase {
-        self.node.state().phase
-    }
-
-    #[track_caller]
-    pub fn seen(&self, container: &str) -> Seen {
-        self.node.state().containers[container].clone()
-    }
-
-    /// What the container, as it runs now or ran last, has said.
-    #[track_caller]
-    pub fn log(&self, container: &str) -> String {
-        self.process(container).log()
-    }
-
-    /// The first line of the container's log of which this makes something.
-    #[track_caller]
-    pub fn line<T>(&self, container: &str, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
-        self.wait(what, |state| state.containers[container].starts > 0);
-        let found = self.process(container).find(PATIENCE, wanted);
-        found.unwrap_or_else(|| panic!("{container} never said {what}\n{}", self.told()))
-    }
-
-    /// Another program in the container, as `kubectl exec` does it.
-    #[track_caller]
-    pub fn exec(&self, container: &str, words: &[&str]) -> Finished {
-        let recipe = &self.node.recipes[container];
-        recipe.enter(&self.node.sandbox, &self.process(container), words).run()
-    }
-
-    /// Does it in the pod's network.
-    pub fn inside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        self.node.sandbox.inside(work)
-    }
-
-    /// As the kernel does it, when memory runs out.
-    #[track_caller]
-    pub fn kill(&self, container: &str) {
-        self.process(container).signal(Signal::SIGKILL);
-    }
-
-    /// ConfigMaps as the API server has them now.
-    pub fn sync(&self) {
-        self.node.volumes.lock().unwrap().sync(&self.node.pod, self.node.plane.as_ref());
-    }
-
-    /// New tokens, as after four fifths of their life.
-    pub fn renew(&self) {
-        self.node.volumes.lock().unwrap().renew(&self.node.pod, self.node.plane.as_ref());
-    }
-
-    /// `kubectl delete pod`; returns when nothing runs any more.
-    pub fn delete(&self) {
-        let ordinary = |container: &&Container| !container.is_sidecar();
-        let names = self.node.pod.spec.all().filter(ordinary).map(|container| container.name.as_str());
-        let begun = Instant::now();
-        self.node.change(|state| {
-            state.stopping = true;
-            state.story.push("deleted".to_owned());
-        });
-        self.node.stop(&names.collect::<Vec<_>>(), self.node.pod.spec.grace());
-        self.node.stop_sidecars(begun);
-    }
-
-    #[track_caller]
-    fn process(&self, container: &str) -> Arc<Process> {
-        let process = self.seen(container).process;
-        process.unwrap_or_else(|| panic!("{container} was never started\n{}", self.told()))
-    }
-}
-
-impl Drop for Playing {
-    fn drop(&mut self) {
-        self.node.change(|state| state.stopping = true);
-        self.node.sandbox.close();
-        if let Some(kubelet) = self.kubelet.take() {
-            let _ = kubelet.join();
-        }
-        for (name, seen) in &self.node.state().containers {
-            if let Some(process) = &seen.process {
-                leaks::look(&format!("the container {name}"), &process.log());
-            }
-        }
-    }
-}
-
 impl Node {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let changed = change(&mut self.state());
         self.bell.notify_all();
         changed
@@ -253,13 +63,13 @@ impl Node {
     }
 
     /// None when it does not come to that in time.
-    fn wait(&self, bound: Duration, so: impl Fn(&State) -> bool) -> Option<()> {
+    pub(super) fn wait(&self, bound: Duration, so: impl Fn(&State) -> bool) -> Option<()> {
         let state = self.state();
         let (state, _) = self.bell.wait_timeout_while(state, bound, |state| !so(state)).unwrap();
         so(&state).then_some(())
     }
 
-    fn play(self: &Arc<Node>) {
+    pub(super) fn play(self: &Arc<Node>) {
         let mut keepers = Vec::new();
         if self.initialise(&mut keepers) {
             for (index, container) in self.pod.spec.containers.iter().enumerate() {
@@ -317,7 +127,7 @@ impl Node {
         }
     }
 
-    fn stop_sidecars(&self, begun: Instant) {
+    pub(super) fn stop_sidecars(&self, begun: Instant) {
         for container in self.pod.spec.init_containers.iter().rev().filter(|container| container.is_sidecar())
         {
             let left = self.pod.spec.grace().saturating_sub(begun.elapsed()).max(LEAST_GRACE);
@@ -326,7 +136,7 @@ impl Node {
     }
 
     /// TERM to all of them, KILL for those that take longer than this.
-    fn stop(&self, names: &[&str], bound: Duration) {
+    pub(super) fn stop(&self, names: &[&str], bound: Duration) {
         let asked = Instant::now();
         let running = names.iter().filter_map(|name| {
             let process = self.of(name, |seen| seen.process.clone().filter(|_| !seen.over))?;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::kubelet::{Phase, Playing};
+use super::playing::Playing;
 use super::scene::{ROLE, Scene};
+use super::status::Phase;
 use crate::support::aws::Trouble;
 use crate::support::{leaks, raw};
 
@@ -59,8 +60,6 @@ fn token(pod: &Playing) -> String {
 fn an_application_starts_with_credentials_keeps_them_and_ends_with_them() {
     let Some(scene) = Scene::ready() else { return };
     scene.command(&["python", "/image/app.py", "for-ever"]);
-    // `sleep`, as the first process of its container, does not hear TERM.
-    scene.grace(8);
     scene.install(&json!({}));
     scene.aws.sts().set(|sts| sts.trouble = Trouble::status(503));
     let pod = scene.play(&scene.admitted("deployment"));
@@ -159,9 +158,8 @@ fn deleted_it_ends_last(pod: &Playing) {
         "deleted",
         "app gets TERM",
         "bystander gets TERM",
+        "bystander ended with 0",
         "app ended with 0",
-        "bystander gets KILL",
-        "bystander ended with 137",
         "keyfob gets TERM",
         "keyfob ended with 0",
     ];
@@ -174,12 +172,15 @@ fn deleted_it_ends_last(pod: &Playing) {
 }
 
 #[test]
-fn the_examples_own_command_has_credentials() {
+fn the_examples_own_command_has_credentials_and_hears_that_it_shall_end() {
     let Some(scene) = Scene::ready() else { return };
     scene.install(&json!({}));
     let pod = scene.play(&scene.admitted("deployment"));
     let arn = pod.line("app", "who it is", |line| line.contains("\"Arn\"").then(|| line.to_owned()));
     assert!(arn.contains("arn:aws:sts::111122223333:assumed-role/example/"), "{arn}");
+    pod.delete();
+    assert_eq!(pod.seen("app").last.unwrap().code, 0, "{}", pod.told());
+    assert!(!pod.story().iter().any(|told| told.contains("KILL")), "{}", pod.told());
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::kubelet::Playing;
 use super::plane::Plane;
+use super::playing::Playing;
 use super::sandbox::Sandbox;
 use super::spec::{Pod, TokenAsk};
 use crate::helm::charts::Charts;
@@ -18,8 +18,7 @@ use crate::support::{FakeAws, leaks};
 /// The role that the example's values name.
 pub const ROLE: &str = "arn:aws:iam::111122223333:role/example";
 /// The line of the example that runs the application.
-const COMMAND: &str =
-    r#"command: ["/bin/sh", "-c", "while aws sts get-caller-identity; do sleep 300; done"]"#;
+const COMMAND: &str = r#"command: ["/bin/sh", "-c", "trap 'exit 0' TERM; while aws sts get-caller-identity; do sleep 300 & wait $!; done"]"#;
 
 /// What there is before the pod.
 pub struct Scene {
@@ -52,16 +51,6 @@ impl Scene {
             "example/templates/deployment.yaml",
             COMMAND,
             &format!("command: {}", json!(words)),
-        );
-    }
-
-    /// What the pod gets to end in.
-    pub fn grace(&self, seconds: u32) {
-        let (account, grace) = ("      serviceAccountName:", "      terminationGracePeriodSeconds:");
-        self.charts.replace(
-            "example/templates/deployment.yaml",
-            account,
-            &format!("{grace} {seconds}\n{account}"),
         );
     }
 

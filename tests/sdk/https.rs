@@ -4,7 +4,17 @@ use std::time::Duration;
 
 use super::Sdk;
 use crate::support::papers::Papers;
+use crate::support::tools::tool;
 use crate::support::{FakeAws, Run, Serving, TempHome};
+
+/// What Java is told of the authority: a trust store of its own kind. None: skipped.
+fn trusting(papers: &Papers) -> Option<String> {
+    let [pem, store] = ["ca.pem", "ca.p12"].map(|name| papers.path(name).display().to_string());
+    let import = Run::new(tool("keytool")?).args(["-importcert", "-noprompt", "-alias", "ca", "-file", &pem]);
+    import.args(["-keystore", &store, "-storepass", "changeit"]).run().expect_code(0);
+    let property = |name: &str, value: &str| format!("-Djavax.net.ssl.trustStore{name}={value}");
+    Some(format!("{} {}", property("", &store), property("Password", "changeit")))
+}
 
 #[test]
 fn sdks_that_can_be_told_of_an_authority_take_https_and_botocore_cannot_be_told() {
@@ -42,6 +52,10 @@ fn sdks_that_can_be_told_of_an_authority_take_https_and_botocore_cannot_be_told(
         );
         for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"] {
             env.push((name.to_owned(), path("ca.pem")));
+        }
+        if sdk == Sdk::Java {
+            let Some(options) = trusting(&papers) else { continue };
+            env.push(("JAVA_TOOL_OPTIONS".to_owned(), options));
         }
         let Some(done) = sdk.run(&["identity"], Duration::from_secs(60), env) else { continue };
         if matches!(sdk, Sdk::Boto3 | Sdk::Cli) {

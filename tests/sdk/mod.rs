@@ -1,10 +1,11 @@
 //! The real SDKs as clients: where each one is, and how it runs with nothing but the variables it is given.
 //!
-//! `make clients` installs them under `build/`. One that is not there is a skip that is said, counted, and a failure
+//! `make clients tools` installs them under `build/`. One that is not there is a skip that is said, counted, and a failure
 //! where `KEYFOB_REQUIRE_TOOLS=1`.
 
 mod https;
 mod imds;
+mod kinds;
 mod programs;
 mod readme;
 mod through;
@@ -26,15 +27,17 @@ pub enum Sdk {
     Cli,
     JavaScript,
     Rust,
+    Go,
+    Java,
 }
 
 /// How long one call may take; a loop gets this on top of its own time.
 const BOUND: Duration = Duration::from_secs(60);
 
 impl Sdk {
-    pub const ALL: [Sdk; 4] = [Sdk::Boto3, Sdk::Cli, Sdk::JavaScript, Sdk::Rust];
+    pub const ALL: [Sdk; 6] = [Sdk::Boto3, Sdk::Cli, Sdk::JavaScript, Sdk::Rust, Sdk::Go, Sdk::Java];
     /// Those that are programs of ours around an SDK, so that they can do more than one call.
-    pub const PROGRAMS: [Sdk; 3] = [Sdk::Boto3, Sdk::JavaScript, Sdk::Rust];
+    pub const PROGRAMS: [Sdk; 5] = [Sdk::Boto3, Sdk::JavaScript, Sdk::Rust, Sdk::Go, Sdk::Java];
 
     /// Who STS says this client is: `account` and `arn`. None: skipped.
     #[track_caller]
@@ -74,6 +77,11 @@ impl Sdk {
         Some(self.run(&["loop", &seconds_text, &pause], bound, env)?.expect_code(0).json())
     }
 
+    /// Whether the account that an endpoint names arrives: the container providers of these two drop it.
+    pub fn keeps_the_account(self) -> bool {
+        !matches!(self, Sdk::JavaScript | Sdk::Java)
+    }
+
     /// Runs it to its end; None when it is not there.
     pub fn run<N: AsRef<OsStr>, V: AsRef<OsStr>>(
         self,
@@ -96,7 +104,7 @@ impl Sdk {
         if program.is_file() {
             return Some(program);
         }
-        skip(&format!("{self:?} is not there: {}; run `make clients`", program.display()));
+        skip(&format!("{self:?} is not there: {}; run `make clients tools`", program.display()));
         None
     }
 
@@ -115,6 +123,8 @@ impl Sdk {
             Sdk::JavaScript => (ours("build/node"), vec![ours("tests/sdk/js/client.mjs")]),
             // Cargo builds examples beside the binary, whenever it builds all tests.
             Sdk::Rust => (keyfob().with_file_name("examples").join("rust-sdk-client"), vec![]),
+            Sdk::Go => (ours("build/tools/bin/go-sdk-client"), vec![]),
+            Sdk::Java => (ours("build/java/java"), java()),
         }
     }
 }
@@ -129,6 +139,13 @@ pub struct Identity {
 /// The interpreter that has boto3 and the botocore that keyfob is compared with.
 pub fn python() -> PathBuf {
     ours("build/venv/bin/python")
+}
+
+/// Options for a start that is quick where there is one processor or two.
+fn java() -> Vec<PathBuf> {
+    let options = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp"].map(PathBuf::from);
+    let classes = format!("{}:{}", ours("build/java/classes").display(), ours("build/java/lib/*").display());
+    options.into_iter().chain([PathBuf::from(classes), PathBuf::from("Client")]).collect()
 }
 
 fn ours(path: &str) -> PathBuf {

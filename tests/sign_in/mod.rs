@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::support::aws::sign_in::{key_pem, login_cache, sso_cache};
 use crate::support::{FakeAws, Run, TempHome};
 
-const CONFIG: &str = "\
+/// A profile of each kind.
+pub const CONFIG: &str = "\
     [profile sso]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Reader\n\
     [sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n\
     [profile login]\nlogin_session = me\nregion = eu-west-1\n";
@@ -36,34 +37,11 @@ impl Scene {
     }
 
     fn sso(&self, seconds: i64) {
-        let kept = json!({
-            "startUrl": "https://corp.awsapps.com/start",
-            "region": "eu-west-1",
-            "accessToken": "sso-access-token-0",
-            "expiresAt": stamp(seconds),
-            "clientId": "client-1",
-            "clientSecret": "sso-client-secret-1",
-            "registrationExpiresAt": stamp(86_400),
-            "refreshToken": "sso-refresh-token-0",
-        });
-        self.home.replace(&sso_cache("corp"), &kept.to_string());
+        self.home.replace(&sso_cache("corp"), &sso_kept(seconds));
     }
 
     fn login(&self, seconds: i64) {
-        let kept = json!({
-            "accessToken": {
-                "accessKeyId": "ASIALOGINLOGINLOGIN0",
-                "secretAccessKey": "secret-of-login-0",
-                "sessionToken": "token-of-login-0",
-                "accountId": "123456789012",
-                "expiresAt": stamp(seconds),
-            },
-            "refreshToken": "login-refresh-token-0",
-            "dpopKey": key_pem(),
-            "clientId": "arn:aws:signin:::devtools/same-device",
-            "idToken": "who-somebody-is",
-        });
-        self.home.replace(&login_cache("me"), &kept.to_string());
+        self.home.replace(&login_cache("me"), &login_kept(seconds));
     }
 
     fn sso_file(&self) -> PathBuf {
@@ -86,6 +64,39 @@ impl Scene {
         let args = ["get", "--config", "/dev/null", "--output", "json", "--profile", profile];
         Run::keyfob().args(args).envs(self.env())
     }
+}
+
+/// What `aws sso login` leaves in `sso_cache("corp")`, good for so many seconds.
+pub fn sso_kept(seconds: i64) -> String {
+    let kept = json!({
+        "startUrl": "https://corp.awsapps.com/start",
+        "region": "eu-west-1",
+        "accessToken": "sso-access-token-0",
+        "expiresAt": stamp(seconds),
+        "clientId": "client-1",
+        "clientSecret": "sso-client-secret-1",
+        "registrationExpiresAt": stamp(86_400),
+        "refreshToken": "sso-refresh-token-0",
+    });
+    kept.to_string()
+}
+
+/// What `aws login` leaves in `login_cache("me")`. Its first keys are known to no fake STS.
+pub fn login_kept(seconds: i64) -> String {
+    let kept = json!({
+        "accessToken": {
+            "accessKeyId": "ASIALOGINLOGINLOGIN0",
+            "secretAccessKey": "secret-of-login-0",
+            "sessionToken": "token-of-login-0",
+            "accountId": "123456789012",
+            "expiresAt": stamp(seconds),
+        },
+        "refreshToken": "login-refresh-token-0",
+        "dpopKey": key_pem(),
+        "clientId": "arn:aws:signin:::devtools/same-device",
+        "idToken": "who-somebody-is",
+    });
+    kept.to_string()
 }
 
 /// A moment from now, as AWS writes it.

@@ -108,6 +108,11 @@ const LISTEN: &[(&str, &str, &str)] = &[
     ("credentials = []", "credentials", "an empty list; wanted at least one address"),
     ("admin = \"on\"", "admin", "\"on\"; {ADMIN}"),
     ("admin = false", "admin", "false; {ADMIN}"),
+    (
+        "expose = true\nimds = true\ncredentials = [\"0.0.0.0:5397\"]",
+        "credentials[0]",
+        "0.0.0.0:5397 is not loopback, and listen.imds = true; wanted a loopback or link-local address; or listen.imds = false: it gives credentials to whoever reaches it",
+    ),
     ("expose = \"yes\"", "expose", "\"yes\"; wanted true or false"),
     (
         "hosts = [\"http://agent\"]",

@@ -69,6 +69,7 @@ impl Botocore {
             tags: assume.tags.clone(),
             transitive_tags: assume.transitive_tags.clone(),
             source_identity: assume.source_identity.clone(),
+            mfa: None,
         };
         let place = at(place, assume.region.as_ref());
         let assumed = |source| -> Arc<dyn Source> {

@@ -7,7 +7,7 @@ use super::merge::{Profile, Profiles, Setting};
 use crate::cause;
 use crate::failure::{Failure, Remedy};
 use crate::source::meant::nearest;
-use crate::source::shell::{literal, quoted, sed};
+use crate::source::shell::{literal, sed};
 use crate::source::text::int;
 
 /// A chain of roles.
@@ -54,6 +54,17 @@ pub struct Hop {
     pub external_id: Option<String>,
     /// In seconds; botocore drops one that is no whole number.
     pub duration: Option<i32>,
+    /// The device whose code goes along.
+    pub mfa: Option<Device>,
+}
+
+/// An MFA device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its serial number, or its ARN.
+    pub serial: String,
+    /// Where `mfa_serial` stands: `path:line`.
+    pub place: String,
 }
 
 impl CredentialSource {
@@ -116,17 +127,10 @@ fn hop<'a>(profiles: &Profiles, name: &str, profile: &'a Profile) -> Result<(Hop
     let own = |key: &str| profile.text(key).map(|text| text.map(str::to_owned));
     let place = profile.setting("role_arn").map(ToString::to_string).unwrap_or_default();
     let next = next(profiles, name, profile, &place)?;
-    if let Some(setting) = profile.setting("mfa_serial") {
-        let context = format!("{setting}: profile {name} needs an MFA code (mfa_serial)");
-        let run = "get a session with the code by hand, and run this with it";
-        return Err(Failure::misconfigured(&cause::PROFILE_MFA, context)
-            .mend(Remedy::new("use SSO (`aws configure sso`), or a role whose trust policy asks for no MFA"))
-            .mend(Remedy::command(
-                run,
-                format!("aws configure export-credentials --profile {} --format env", quoted(name)),
-            )));
-    }
     let duration = profile.text("duration_seconds")?.and_then(int);
+    let device = |setting: &Setting| -> Result<Device, Failure> {
+        Ok(Device { serial: setting.text("mfa_serial")?.to_owned(), place: setting.to_string() })
+    };
     let hop = Hop {
         profile: name.to_owned(),
         role_arn: own("role_arn")?.unwrap_or_default(),
@@ -135,6 +139,7 @@ fn hop<'a>(profiles: &Profiles, name: &str, profile: &'a Profile) -> Result<(Hop
         external_id: own("external_id")?,
         // Numbers beyond STS's own type are beyond its limits too: it shall say so.
         duration: duration.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX)),
+        mfa: profile.setting("mfa_serial").map(device).transpose()?,
     };
     Ok((hop, next))
 }

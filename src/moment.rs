@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 /// A time stamp of ours or AWS's.
 #[must_use]
-pub(super) fn parse(text: &str) -> Option<SystemTime> {
+pub fn parse(text: &str) -> Option<SystemTime> {
     text.parse::<Timestamp>().ok().map(SystemTime::from)
 }
 
 /// How far away a moment is.
 #[must_use]
-pub(super) fn relative(at: SystemTime, now: SystemTime) -> String {
+pub fn relative(at: SystemTime, now: SystemTime) -> String {
     match at.duration_since(now) {
         Ok(ahead) if ahead.as_secs() == 0 => "now".to_owned(),
         Err(behind) if behind.duration().as_secs() == 0 => "just now".to_owned(),
@@ -23,7 +23,7 @@ pub(super) fn relative(at: SystemTime, now: SystemTime) -> String {
 
 /// The two largest units at most, and only one from a day on.
 #[must_use]
-pub(super) fn length(length: Duration) -> String {
+pub fn length(length: Duration) -> String {
     let seconds = length.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
