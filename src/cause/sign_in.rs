@@ -10,6 +10,7 @@ pub(super) static LIST: &[&Cause] = &[
     &SSO_REVOKED,
     &SSO_DENIED,
     &SSO_CACHE,
+    &SSO_STALE_CACHE,
     &SSO_DUE,
     &LOGIN_NOLOGIN,
     &LOGIN_EXPIRED,
@@ -124,4 +125,12 @@ pub static LOGIN_DUE: Cause = Cause {
     title: "the credentials of `aws login` are due to be refreshed",
     why: "explain changes nothing, so it does not refresh them; the agent, `keyfob get` and the AWS CLI do",
     fix: &["run `keyfob get` for this profile: if that fails, it says why"],
+};
+
+/// The sign-in that is there is kept under another name.
+pub static SSO_STALE_CACHE: Cause = Cause {
+    code: "SSO-STALE-CACHE",
+    title: "the sign-in that is there is kept under another name",
+    why: "a token is kept under the name of the sso-session, or else under the start URL: a sign-in for the one is none for the other",
+    fix: &["run `aws sso login` for this very profile"],
 };

@@ -23,7 +23,7 @@ use super::session::{Session, choose};
 use super::settled::Settled;
 use super::sso::Sso;
 use super::statics::Statics;
-use super::web_identity::{Asked, web_identity};
+use super::web_identity::{Asked, tokenless, web_identity};
 use super::{Lineup, Source, Surroundings};
 use crate::aws::Place;
 use crate::cause;
@@ -178,7 +178,10 @@ impl Botocore {
         let by_token: Arc<dyn Source> =
             match web_identity(asked, &self.generated_name, place.clone(), &self.around) {
                 Ok(Some(source)) => Arc::new(source),
-                Ok(None) => absent(SourceKind::ProfileWebIdentity, "no web identity token file is named"),
+                Ok(None) => match asked.env.and_then(tokenless) {
+                    Some(half) => Arc::new(Settled::new(SourceKind::ProfileWebIdentity, half)),
+                    None => absent(SourceKind::ProfileWebIdentity, "no web identity token file is named"),
+                },
                 Err((kind, failure)) => Arc::new(Settled::new(kind, failure)),
             };
         let process = profile.and_then(|profile| {

@@ -20,6 +20,7 @@ pub mod paths;
 pub mod process;
 pub mod profile;
 mod reading;
+mod refused;
 pub mod session;
 pub mod settled;
 pub mod sso;
