@@ -10,6 +10,7 @@
 
 mod agent;
 mod catalogue;
+mod causes;
 mod cli;
 mod containers;
 mod demo;

@@ -8,7 +8,7 @@ mod answer;
 mod exceptions;
 mod oracle;
 mod requests;
-mod situation;
+pub mod situation;
 
 use std::collections::BTreeSet;
 use std::io::Write;
