@@ -151,6 +151,8 @@ pub struct Notes {
     pub region: Option<String>,
     /// When the tokens end that were read to sign in with; never what they say.
     pub sign_in_ends: Vec<(TokenKind, SystemTime)>,
+    /// What looks wrong and does not end the walk: in what was found, or around where nothing was.
+    pub doubts: Vec<Failure>,
 }
 
 impl Notes {

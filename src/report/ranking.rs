@@ -29,7 +29,8 @@ impl Resolution {
             _ => None,
         });
         let mut causes: Vec<Failure> = Vec::new();
-        let ranked = stopped.into_iter().chain(self.unreadable()).chain(self.unhelpful()).chain(self.odd());
+        let ranked = stopped.into_iter().chain(self.unreadable()).chain(self.unhelpful());
+        let ranked = ranked.chain(self.odd()).chain(self.doubts().cloned());
         for failure in ranked {
             if causes.iter().all(|known| known.cause != failure.cause) {
                 causes.push(failure);
@@ -41,6 +42,10 @@ impl Resolution {
         causes.extend(self.silent());
         causes.truncate(MOST);
         causes
+    }
+
+    fn doubts(&self) -> impl Iterator<Item = &Failure> {
+        self.notes().flat_map(|notes| &notes.doubts)
     }
 
     /// A file that may not be read: botocore takes it for an empty one, but somebody did configure something.

@@ -15,6 +15,7 @@ use super::container::Container;
 use super::environment::Environment;
 use super::imds::Imds;
 use super::login::Login;
+use super::platform::Platform;
 use super::process::Process;
 use super::profile::files::{AwsFile, Files};
 use super::profile::merge::{Profile, Profiles};
@@ -31,7 +32,7 @@ use crate::config::Role;
 use crate::config::env::Env;
 use crate::credentials::{RoleName, SourceKind};
 use crate::failure::Failure;
-use crate::report::Notes;
+use crate::report::{Attempt, Notes};
 use facts::Facts;
 
 /// The chain of one role, as botocore would build it.
@@ -259,6 +260,13 @@ impl Botocore {
 impl Lineup for Botocore {
     fn sources<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Sources, Failure>> {
         Box::pin(self.build(notes))
+    }
+
+    fn doubts<'a>(&'a self, _walk: &'a [Attempt]) -> BoxFuture<'a, Vec<Failure>> {
+        Box::pin(async {
+            let platform = tokio::task::spawn_blocking(Platform::look).await.unwrap_or_default();
+            platform.doubts(&self.env)
+        })
     }
 }
 

@@ -17,6 +17,7 @@ pub mod mint;
 pub mod moment;
 mod own;
 pub mod paths;
+mod platform;
 pub mod process;
 pub mod profile;
 mod reading;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures_util::future::BoxFuture;
+use futures_util::future::{self, BoxFuture};
 
 use crate::aws::{SignIn, Sts};
 use crate::cause;
@@ -43,7 +44,7 @@ use crate::clock::Clock;
 use crate::credentials::{Credentials, SourceKind};
 use crate::failure::{Failure, FailureKind};
 use crate::http;
-use crate::report::Notes;
+use crate::report::{Attempt, Notes};
 
 /// One place where credentials can come from.
 pub trait Source: Send + Sync {
@@ -64,6 +65,11 @@ pub trait Lineup: Send + Sync {
     /// # Errors
     /// What keeps any source from being asked: a file that cannot be parsed, a profile that does not exist.
     fn sources<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Vec<Arc<dyn Source>>, Failure>>;
+
+    /// What may be the reason that none of them had any; looked for only then. Nothing by default.
+    fn doubts<'a>(&'a self, _walk: &'a [Attempt]) -> BoxFuture<'a, Vec<Failure>> {
+        Box::pin(future::ready(Vec::new()))
+    }
 }
 
 /// What sources need of the outside world; shared by all roles.

@@ -65,6 +65,8 @@ struct Metadata {
     listing: Option<Lines>,
     body: Option<String>,
     life: Option<i64>,
+    /// A proxy that refuses everything, by this name.
+    via: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -83,6 +85,11 @@ struct Service {
     /// The external id that the role `app` asks for.
     external_id: Option<String>,
     refuse: Option<(u16, String)>,
+    /// AWS's words beside that code.
+    message: Option<String>,
+    /// Seconds that AWS's clock is ahead of ours.
+    #[serde(default)]
+    skew: i64,
     life: Option<i64>,
 }
 
@@ -272,6 +279,7 @@ impl Situation {
             };
             fake.shape = shape(&imds.body);
             fake.life = imds.life.unwrap_or(fake.life);
+            fake.via.clone_from(&imds.via);
         });
         aws.container().set(|fake| {
             fake.authorization.clone_from(&container.authorization);
@@ -288,12 +296,14 @@ impl Situation {
         });
         aws.sts().set(|fake| {
             fake.regions.extend(["ap-south-1", "us-west-2"].map(str::to_owned));
-            fake.denied.extend(sts.denied.clone());
+            fake.denied = sts.denied.clone().into_iter().collect();
             fake.external_ids.extend(sts.external_id.iter().map(|id| (ROLE.to_owned(), id.clone())));
-            let refuse = |(status, code): &(u16, String)| (u32::MAX, *status, code.clone(), "no".to_owned());
+            let words = sts.message.as_deref().unwrap_or("no");
+            let refuse = |(status, code): &(u16, String)| (u32::MAX, *status, code.clone(), words.to_owned());
             fake.refuse_next = sts.refuse.as_ref().map(refuse);
             fake.life = sts.life;
         });
+        aws.set_skew(sts.skew);
     }
 
     /// What every machine has.
