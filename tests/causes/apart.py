@@ -36,20 +36,22 @@ def answering(status, body, header):
     return Answers
 
 
+def knock(address):
+    client = socket.socket()
+    client.setblocking(False)
+    client.connect_ex((address, 80))
+    return client
+
+
 def furnish(words):
     kind, address, *more = words
-    if kind == "lost":
-        ip("link", "add", "nowhere", "type", "dummy")
-        ip("link", "set", "nowhere", "up")
-        ip("addr", "add", "10.255.0.1/24", "dev", "nowhere")
-        ip("route", "add", f"{address}/32", "dev", "nowhere")
-        return None
     ip("addr", "add", f"{address}/32", "dev", "lo")
-    if kind == "silent":
+    if kind in ("silent", "lost"):
         listener = socket.socket()
         listener.bind((address, 80))
-        listener.listen(64)
-        return listener
+        listener.listen(64 if kind == "silent" else 0)
+        # Once nobody else fits into the queue, the kernel drops whoever knocks.
+        return [listener] + [knock(address) for _ in range(0 if kind == "silent" else 8)]
     status, body = int(more[0]), more[1]
     header = more[2] if len(more) > 2 else ""
     server = http.server.ThreadingHTTPServer((address, 80), answering(status, body, header))
