@@ -18,6 +18,8 @@ pub(super) static LIST: &[&Cause] = &[
     &KF_REQUEST,
     &KF_POLICY,
     &KF_TIMEOUT,
+    &KF_PORT,
+    &KF_SOCKET,
     &UNKNOWN,
 ];
 
@@ -134,6 +136,22 @@ pub static KF_TIMEOUT: Cause = Cause {
     title: "a source did not answer within refresh.attempt_timeout",
     why: "the attempt was ended",
     fix: &["look at the source; or raise refresh.attempt_timeout"],
+};
+
+/// An address cannot be listened on.
+pub static KF_PORT: Cause = Cause {
+    code: "KF-PORT",
+    title: "the address cannot be listened on",
+    why: "another process listens there, or the address is not this machine's",
+    fix: &["end the other process, or name another address in listen.credentials and listen.admin"],
+};
+
+/// A Unix socket cannot be listened on.
+pub static KF_SOCKET: Cause = Cause {
+    code: "KF-SOCKET",
+    title: "the Unix socket cannot be listened on",
+    why: "another agent listens there, its folder is missing, or the file is not a socket of ours",
+    fix: &["end the other agent, or name another path in listen.credentials"],
 };
 
 /// The reason is not known.

@@ -163,12 +163,7 @@ async fn dispatch(command: &Command, scene: &Scene, mut signals: Signals) -> Res
 #[must_use]
 pub fn start_failed(error: StartError) -> Stop {
     match error {
-        StartError::Bind(error) => {
-            let taken = error.error.kind() == std::io::ErrorKind::AddrInUse;
-            let fix =
-                if taken { "end that process, or choose another address" } else { "choose another address" };
-            Stop::new(Exit::Usage, error.to_string()).hint(format!("fix: {fix}"))
-        }
+        StartError::Bind(error) => Stop::from(&error.failure()).with(Exit::Usage),
         StartError::Files(problems) => problems.into(),
         StartError::Chance(error) => Stop::internal("the system gives no randomness", error),
         StartError::Loop(failure) => Stop::from(&failure),

@@ -13,7 +13,9 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 
 use super::passed::{Given, Passed};
 use super::peer;
+use crate::cause;
 use crate::config::{Address, Listen};
+use crate::failure::Failure;
 
 const BACKLOG: u32 = 1024;
 /// Permissions of a Unix socket: its user's and its group's, which is the folder's where that is set so.
@@ -53,6 +55,18 @@ impl fmt::Display for BindError {
 }
 
 impl std::error::Error for BindError {}
+
+impl BindError {
+    /// The same as a failure, with its cause.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let cause = match self.address {
+            Address::Tcp(_) => &cause::KF_PORT,
+            Address::Unix(_) => &cause::KF_SOCKET,
+        };
+        Failure::misconfigured(cause, self.to_string())
+    }
+}
 
 /// Addresses that are bound and not served yet.
 #[derive(Debug)]

@@ -180,7 +180,7 @@ impl Stage<'_> {
             Some(profile) => run.arg("--profile").arg(profile),
             None => run,
         };
-        run.envs(&self.env).dir(home).within(BOUND).run()
+        run.envs(&self.env).env("KEYFOB_BINARY", keyfob()).dir(home).within(BOUND).run()
     }
 
     fn filled(&self, text: &str) -> String {

@@ -148,7 +148,11 @@ fn a_start_that_fails_says_why() {
     let at = taken.local_addr().unwrap().to_string();
     let ended = Run::keyfob().args(["serve", "--listen", &at, "--admin", "off"]).envs(env.clone()).run();
     ended.expect_code(2);
-    assert!(ear.next(|text| text.starts_with("STATUS=")).contains(&format!("{at} is taken by process")));
+    let status = ear.next(|text| text.starts_with("STATUS="));
+    assert!(
+        status.contains(&format!("{at} is taken by process")) && status.contains("[KF-PORT]"),
+        "{status}"
+    );
     env.retain(|(name, _)| name != "NOTIFY_SOCKET");
     env.push(("NOTIFY_SOCKET".to_owned(), "vsock:2:1".to_owned()));
     let ended = Run::keyfob().args(["serve", "--listen", "127.0.0.1:0"]).envs(env).run().expect_code(2);

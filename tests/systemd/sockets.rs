@@ -88,7 +88,7 @@ fn a_socket_that_another_agent_listens_on_is_left_to_it_and_one_left_over_is_rep
     let first = Serving::launch(&run(&home, &env, &socket, "")).unwrap();
     let second = run(&home, &env, &socket, "").run().expect_code(2);
     let owner = format!("unix:{} is taken by process {} (keyfob)", socket.display(), first.process.pid());
-    assert!(second.stderr.contains(&owner), "{second:?}");
+    assert!(second.stderr.contains(&format!("{owner} [KF-SOCKET]")), "{second:?}");
     assert_eq!(get(&socket, "/v1/credentials", &[("Authorization", &first.token())]).0, 200);
     let nowhere = home.path().join("gone/k.sock");
     let third = run(&home, &env, &nowhere, "").run().expect_code(2);
