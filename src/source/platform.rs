@@ -18,6 +18,9 @@ const TASK: [&str; 2] = ["ECS_CONTAINER_METADATA_URI_V4", "ECS_CONTAINER_METADAT
 /// Kubernetes mounts this into pods that may talk to it.
 const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
+/// Who made the machine.
+const VENDOR: &str = "/sys/class/dmi/id/sys_vendor";
+
 /// The environment of the container's first process.
 const FIRST: &str = "/proc/1/environ";
 
@@ -26,23 +29,26 @@ const FIRST: &str = "/proc/1/environ";
 pub(super) struct Platform {
     /// Of the pod.
     namespace: Option<String>,
+    /// The machine is an instance of EC2.
+    ec2: bool,
     /// Names of variables that the first process has, never what they say.
     first: BTreeSet<String>,
 }
 
 impl Platform {
-    /// Reads two small files.
+    /// Reads three small files.
     pub(super) fn look() -> Self {
         let read = |path: &str| file::read(Path::new(path)).1.ok();
         let namespace = read(NAMESPACE).and_then(|bytes| String::from_utf8(bytes).ok());
         let first = read(FIRST).map(|bytes| names(&bytes)).unwrap_or_default();
-        Self { namespace: namespace.map(|text| text.trim().to_owned()), first }
+        let ec2 = read(VENDOR).is_some_and(|bytes| bytes.starts_with(b"Amazon EC2"));
+        Self { namespace: namespace.map(|text| text.trim().to_owned()), ec2, first }
     }
 
     /// What follows, the most certain first.
     pub(super) fn doubts(&self, env: &Env) -> Vec<Failure> {
         let task = self.child(env).or_else(|| task(env));
-        [task, job(env), self.pod(env)].into_iter().flatten().collect()
+        [task, job(env), self.pod(env), self.switched_off(env)].into_iter().flatten().collect()
     }
 
     /// The variable was set for the first process and did not come through to this one.
@@ -55,6 +61,20 @@ impl Platform {
         let command = format!("export \"$(tr '\\0' '\\n' < {FIRST} | grep '^{missing}=')\"");
         let text = "hand the variable over: from the first process, or where this one is started";
         Some(doubt(&cause::ECS_CHILDENV, context).mend(Remedy::command(text, command)))
+    }
+
+    /// Switched off where somebody says where it is, or where it is for certain.
+    fn switched_off(&self, env: &Env) -> Option<Failure> {
+        env.get("AWS_EC2_METADATA_DISABLED").filter(|value| value.eq_ignore_ascii_case("true"))?;
+        let context = match env.filled("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
+            Some(_) => {
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT names instance metadata, and AWS_EC2_METADATA_DISABLED switches it off"
+            }
+            None if self.ec2 => "this is an EC2 instance, and AWS_EC2_METADATA_DISABLED switches its metadata off",
+            None => return None,
+        };
+        let remedy = Remedy::command("unset the variable", "unset AWS_EC2_METADATA_DISABLED");
+        Some(doubt(&cause::IMDS_DISABLED, context).mend(remedy))
     }
 
     fn pod(&self, env: &Env) -> Option<Failure> {
@@ -125,7 +145,7 @@ mod tests {
 
     fn codes(first: &[&str], env: &[(&str, &str)]) -> Vec<&'static str> {
         let first = first.iter().map(ToString::to_string).collect();
-        let platform = Platform { namespace: Some("web".to_owned()), first };
+        let platform = Platform { namespace: Some("web".to_owned()), ec2: first.is_empty(), first };
         platform.doubts(&env.iter().copied().collect()).iter().map(|doubt| doubt.cause.code).collect()
     }
 
@@ -135,7 +155,8 @@ mod tests {
         let task = ("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x");
         let job = ("GITHUB_ACTIONS", "true");
         let relative = (RELATIVE, "/v2/x");
-        let cases: [(&[&str], &[(&str, &str)], &[&str]); 12] = [
+        let off = ("AWS_EC2_METADATA_DISABLED", "True");
+        let cases: [(&[&str], &[(&str, &str)], &[&str]); 15] = [
             (&[], &[], &[]),
             (&[], &[pod], &["WI-NOTINJECTED"]),
             (&[], &[pod, ("AWS_ROLE_ARN", "arn:x")], &[]),
@@ -148,6 +169,9 @@ mod tests {
             (&[], &[job], &["GHA-IDTOKEN"]),
             (&[], &[job, ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://x")], &[]),
             (&[], &[("GITHUB_ACTIONS", "false")], &[]),
+            (&[], &[off], &["IMDS-DISABLED"]),
+            (&["X"], &[off], &[]),
+            (&["X"], &[off, ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://x")], &["IMDS-DISABLED"]),
         ];
         for (first, env, wanted) in cases {
             assert_eq!(codes(first, env), wanted, "{first:?} {env:?}");

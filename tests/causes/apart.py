@@ -36,22 +36,23 @@ def answering(status, body, header):
     return Answers
 
 
-def knock(address):
-    client = socket.socket()
-    client.setblocking(False)
-    client.connect_ex((address, 80))
-    return client
+def listening(address, port, silent):
+    listener = socket.socket()
+    listener.bind((address, port))
+    listener.listen(64 if silent else 0)
+    # Once nobody else fits into the queue, the kernel drops whoever knocks.
+    clients = [socket.socket() for _ in range(0 if silent else 8)]
+    for client in clients:
+        client.setblocking(False)
+        client.connect_ex((address, port))
+    return [listener, *clients]
 
 
 def furnish(words):
     kind, address, *more = words
     ip("addr", "add", f"{address}/32", "dev", "lo")
     if kind in ("silent", "lost"):
-        listener = socket.socket()
-        listener.bind((address, 80))
-        listener.listen(64 if kind == "silent" else 0)
-        # Once nobody else fits into the queue, the kernel drops whoever knocks.
-        return [listener] + [knock(address) for _ in range(0 if kind == "silent" else 8)]
+        return [held for port in (80, 443) for held in listening(address, port, kind == "silent")]
     status, body = int(more[0]), more[1]
     header = more[2] if len(more) > 2 else ""
     server = http.server.ThreadingHTTPServer((address, 80), answering(status, body, header))

@@ -295,7 +295,7 @@ impl Situation {
             fake.trouble = trouble(sign_in.status);
         });
         aws.sts().set(|fake| {
-            fake.regions.extend(["ap-south-1", "us-west-2"].map(str::to_owned));
+            fake.regions.extend(["ap-south-1", "us-west-2", "ap-east-1", "cn-north-1"].map(str::to_owned));
             fake.denied = sts.denied.clone().into_iter().collect();
             fake.external_ids.extend(sts.external_id.iter().map(|id| (ROLE.to_owned(), id.clone())));
             let words = sts.message.as_deref().unwrap_or("no");
