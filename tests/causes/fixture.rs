@@ -42,6 +42,9 @@ pub struct Expected {
     pub after: Option<toml::Table>,
     /// The first cause of a mixture.
     pub first: Option<String>,
+    /// What people search for.
+    #[serde(default)]
+    pub title: String,
     /// Why that one brings the user furthest, or why a healthy set-up is unusual and right.
     #[serde(default)]
     pub because: String,
@@ -68,9 +71,9 @@ pub struct Fixture {
 impl Fixture {
     /// Reads one from its table; `name` is the folder's or the entry's.
     pub fn new(name: &str, table: toml::Table) -> Fixture {
-        const OURS: [&str; 11] = [
+        const OURS: [&str; 12] = [
             "exit", "says", "under", "before", "recorded", "mend", "script", "after", "first", "because",
-            "code",
+            "title", "code",
         ];
         let (ours, mut rest): (toml::Table, toml::Table) =
             table.into_iter().partition(|(key, _)| OURS.contains(&key.as_str()));
@@ -164,6 +167,13 @@ impl Stage<'_> {
     /// Whether there are credentials.
     pub fn get(&self) -> Finished {
         self.keyfob(&["get", "--output", "json"])
+    }
+
+    /// Another program in the same place; its own folder comes first in `PATH`.
+    pub fn other(&self, program: &Path, args: &[&str]) -> Finished {
+        let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+        let run = Run::new(program).args(args).envs(&self.env).env("PATH", path);
+        run.dir(self.machine.home.path()).within(BOUND).run()
     }
 
     fn keyfob(&self, args: &[&str]) -> Finished {

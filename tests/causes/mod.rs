@@ -5,6 +5,7 @@
 
 mod fixture;
 mod normal;
+mod symptoms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -298,8 +298,14 @@ impl Situation {
             fake.regions.extend(["ap-south-1", "us-west-2", "ap-east-1", "cn-north-1"].map(str::to_owned));
             fake.denied = sts.denied.clone().into_iter().collect();
             fake.external_ids.extend(sts.external_id.iter().map(|id| (ROLE.to_owned(), id.clone())));
-            let words = sts.message.as_deref().unwrap_or("no");
-            let refuse = |(status, code): &(u16, String)| (u32::MAX, *status, code.clone(), words.to_owned());
+            let usual = |code: &str| match code {
+                "ExpiredToken" => "The security token included in the request is expired",
+                _ => "no",
+            };
+            let refuse = |(status, code): &(u16, String)| {
+                let words = sts.message.as_deref().unwrap_or_else(|| usual(code));
+                (u32::MAX, *status, code.clone(), words.to_owned())
+            };
             fake.refuse_next = sts.refuse.as_ref().map(refuse);
             fake.life = sts.life;
         });
