@@ -116,7 +116,10 @@ pub static PI_CNI: Cause = Cause {
     code: "PI-CNI",
     title: "something else answers in the place of the agent of EKS Pod Identity",
     why: "a pod with hostPort 80, or the network's own datapath, takes what is meant for 169.254.170.23",
-    fix: &["move the pod that has hostPort 80 to another port", "look for a newer version of the network plugin"],
+    fix: &[
+        "move the pod that has hostPort 80 to another port",
+        "look for a newer version of the network plugin",
+    ],
 };
 
 /// EKS Pod Identity does not serve pods in the network of their host.
@@ -140,7 +143,10 @@ pub static PI_OLDSDK: Cause = Cause {
     code: "PI-OLDSDK",
     title: "the SDK is too old for a token that is in a file",
     why: "it knows AWS_CONTAINER_CREDENTIALS_FULL_URI and not AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, so it asks without the token",
-    fix: &["take a newer version of the SDK", "or let `keyfob exec` start the program: it hands the token over in a variable as well"],
+    fix: &[
+        "take a newer version of the SDK",
+        "or let `keyfob exec` start the program: it hands the token over in a variable as well",
+    ],
 };
 
 /// The ECS task has no role.

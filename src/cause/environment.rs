@@ -3,8 +3,18 @@
 use super::Cause;
 
 /// This family, in the order of the runbook.
-pub(super) static LIST: &[&Cause] =
-    &[&ENV_PARTIAL, &ENV_EMPTY, &ENV_NAME, &ENV_SUDO, &ENV_EXPIRY, &ENV_EXPIRED];
+pub(super) static LIST: &[&Cause] = &[
+    &ENV_PARTIAL,
+    &ENV_EMPTY,
+    &ENV_NAME,
+    &ENV_NOTOKEN,
+    &ENV_STALE,
+    &ENV_LITERAL,
+    &ENV_WS,
+    &ENV_SUDO,
+    &ENV_EXPIRY,
+    &ENV_EXPIRED,
+];
 
 /// Only one of the two key variables is set.
 pub static ENV_PARTIAL: Cause = Cause {
@@ -28,6 +38,38 @@ pub static ENV_NAME: Cause = Cause {
     title: "the keys are in variables that boto3 does not read",
     why: "boto3 reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in capitals, and no other spelling",
     fix: &["rename them to AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"],
+};
+
+/// A temporary key without its session token.
+pub static ENV_NOTOKEN: Cause = Cause {
+    code: "ENV-NOTOKEN",
+    title: "a temporary key without its session token",
+    why: "a key id that begins with ASIA is half of a session: AWS refuses it without the session token it came with",
+    fix: &["set AWS_SESSION_TOKEN (in a file aws_session_token) to the token that came with the key"],
+};
+
+/// Dead keys in the environment hide a profile that has others.
+pub static ENV_STALE: Cause = Cause {
+    code: "ENV-STALE",
+    title: "dead keys in the environment hide a profile that has others",
+    why: "the environment is asked before the files, whether its keys are still good or not",
+    fix: &["unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"],
+};
+
+/// A placeholder stands where a value should.
+pub static ENV_LITERAL: Cause = Cause {
+    code: "ENV-LITERAL",
+    title: "a placeholder stands where a value should",
+    why: "neither the AWS files nor most places where variables are set put anything in place of `$NAME` or `{{ name }}`",
+    fix: &["write the value itself, or let the tool that knows the placeholder fill it in first"],
+};
+
+/// White space or a line end is part of a key.
+pub static ENV_WS: Cause = Cause {
+    code: "ENV-WS",
+    title: "white space or a line end is part of a key",
+    why: "a variable is taken as it stands, so the key that AWS sees is another one",
+    fix: &["write it with `printf %s` instead of `echo`, and without the carriage return of Windows files"],
 };
 
 /// sudo has cleared the environment.

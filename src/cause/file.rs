@@ -3,8 +3,21 @@
 use super::Cause;
 
 /// This family, in the order of the runbook.
-pub(super) static LIST: &[&Cause] =
-    &[&FILE_PARSE, &FILE_EACCES, &FILE_PARTIAL, &FILE_EMPTYVAL, &FILE_UNREADABLE, &FILE_TORN];
+pub(super) static LIST: &[&Cause] = &[
+    &FILE_PARSE,
+    &FILE_GLUED,
+    &FILE_CRLF,
+    &FILE_TRAILWS,
+    &FILE_WRONGPATH,
+    &FILE_NOTMOUNTED,
+    &FILE_EACCES,
+    &FILE_SELINUX,
+    &FILE_SANDBOX,
+    &FILE_PARTIAL,
+    &FILE_EMPTYVAL,
+    &FILE_UNREADABLE,
+    &FILE_TORN,
+];
 
 /// A line of an AWS file cannot be parsed.
 pub static FILE_PARSE: Cause = Cause {
@@ -12,6 +25,65 @@ pub static FILE_PARSE: Cause = Cause {
     title: "a line of an AWS file cannot be parsed",
     why: "botocore refuses the whole file, so no profile of it can be used, whichever one was meant",
     fix: &["correct the line named above: `[section]`, or `key = value`"],
+};
+
+/// A section is glued to the end of the line before.
+pub static FILE_GLUED: Cause = Cause {
+    code: "FILE-GLUED",
+    title: "a section is glued to the end of the line before",
+    why: "a `[section]` begins only at the beginning of a line: here it is part of a value, and its keys fall to another section",
+    fix: &["put the `[section]` on a line of its own; end a file with a line end before appending to it"],
+};
+
+/// A file has the line ends of Windows.
+pub static FILE_CRLF: Cause = Cause {
+    code: "FILE-CRLF",
+    title: "a file has the line ends of Windows",
+    why: "the carriage return is part of what stands before it: no program has that name",
+    fix: &["remove the carriage returns: dos2unix FILE, or sed -i 's/\\r$//' FILE"],
+};
+
+/// Something that is no part of it stands around a value.
+pub static FILE_TRAILWS: Cause = Cause {
+    code: "FILE-TRAILWS",
+    title: "something that is no part of it stands around a value",
+    why: "botocore takes off plain white space and nothing else: quotes, comments and characters that cannot be seen are kept",
+    fix: &["delete what stands around the value on that line"],
+};
+
+/// A variable names a file that is not there.
+pub static FILE_WRONGPATH: Cause = Cause {
+    code: "FILE-WRONGPATH",
+    title: "the AWS files are looked for where they are not",
+    why: "the variables are AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE; a file that is not there counts as an empty one",
+    fix: &["correct the path, or the name of the variable"],
+};
+
+/// The AWS files are not in this container.
+pub static FILE_NOTMOUNTED: Cause = Cause {
+    code: "FILE-NOTMOUNTED",
+    title: "the AWS files are not in this container",
+    why: "a container sees nothing of the host's home folder unless it is mounted",
+    fix: &[
+        "mount it: docker run --volume \"$HOME/.aws:/root/.aws:ro\" (with the home folder of the container's user)",
+        "or pass the keys on: docker run --env AWS_ACCESS_KEY_ID --env AWS_SECRET_ACCESS_KEY --env AWS_SESSION_TOKEN",
+    ],
+};
+
+/// SELinux keeps the file away.
+pub static FILE_SELINUX: Cause = Cause {
+    code: "FILE-SELINUX",
+    title: "SELinux keeps the file away",
+    why: "the permissions of the file let this user read it, and the kernel refuses: its label is not one for this process",
+    fix: &["mount it with `:z` (shared) or `:Z` (for this container alone), or give it a label with chcon"],
+};
+
+/// The sandbox of a snap or flatpak keeps the files away.
+pub static FILE_SANDBOX: Cause = Cause {
+    code: "FILE-SANDBOX",
+    title: "the sandbox of a snap or flatpak keeps the files away",
+    why: "a confined program has a home folder of its own and sees no hidden folder of the real one",
+    fix: &["grant it the folder, or install the program without confinement"],
 };
 
 /// An AWS file exists and cannot be read.

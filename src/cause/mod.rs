@@ -6,6 +6,7 @@
 mod container;
 mod environment;
 mod file;
+mod home;
 mod imds;
 mod network;
 mod own;
@@ -18,6 +19,7 @@ mod web_identity;
 pub use container::*;
 pub use environment::*;
 pub use file::*;
+pub use home::*;
 pub use imds::*;
 pub use network::*;
 pub use own::*;
@@ -60,6 +62,7 @@ pub fn by_code(code: &str) -> Option<&'static Cause> {
 pub fn catalogue() -> impl Iterator<Item = &'static Cause> {
     [
         environment::LIST,
+        home::LIST,
         file::LIST,
         profile::LIST,
         process::LIST,

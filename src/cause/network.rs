@@ -43,7 +43,9 @@ pub static NET_STSGLOBAL: Cause = Cause {
     code: "NET-STSGLOBAL",
     title: "the global endpoint of STS cannot be reached",
     why: "without a region sts.amazonaws.com is asked, and a private network has a way to the endpoints of its own region, if to any",
-    fix: &["set the region, so that its own STS is asked; without a way out of the subnet make a VPC endpoint for it"],
+    fix: &[
+        "set the region, so that its own STS is asked; without a way out of the subnet make a VPC endpoint for it",
+    ],
 };
 
 /// The proxy did not let the request through.

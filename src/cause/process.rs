@@ -30,12 +30,12 @@ pub static PROC_JSON: Cause = Cause {
     fix: &["print {\"Version\": 1, \"AccessKeyId\": …, \"SecretAccessKey\": …} and nothing else on stdout"],
 };
 
-/// The credential_process command has a quote that does not end.
+/// The quotes of the credential_process command are wrong.
 pub static PROC_QUOTE: Cause = Cause {
     code: "PROC-QUOTE",
-    title: "the credential_process command has a quote that does not end",
-    why: "the command is split into words as a shell would, and an open quote has no end",
-    fix: &["close the quote"],
+    title: "the quotes of the credential_process command are wrong",
+    why: "the command is split into words as a shell would: a quote must end, and a path with spaces needs quotes",
+    fix: &["close the quote; put quotes around a path with spaces"],
 };
 
 /// The credential_process did not end in time.

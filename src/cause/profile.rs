@@ -5,6 +5,9 @@ use super::Cause;
 /// This family, in the order of the runbook.
 pub(super) static LIST: &[&Cause] = &[
     &PROFILE_UNKNOWN,
+    &PROFILE_PREFIX,
+    &PROFILE_PREFIX2,
+    &PROFILE_DEFAULT,
     &PROFILE_NOSOURCE,
     &PROFILE_BOTHSOURCES,
     &PROFILE_BADSOURCE,
@@ -23,6 +26,30 @@ pub static PROFILE_UNKNOWN: Cause = Cause {
     fix: &[
         "correct the name, or add the profile: `[profile NAME]` in the config file, `[NAME]` in the credentials file",
     ],
+};
+
+/// A section of the config file lacks the word profile.
+pub static PROFILE_PREFIX: Cause = Cause {
+    code: "PROFILE-PREFIX",
+    title: "a section of the config file lacks the word profile",
+    why: "in the config file `[NAME]` is no profile; it must be `[profile NAME]`",
+    fix: &["write `[profile NAME]` in the config file"],
+};
+
+/// A section of the credentials file has the word profile.
+pub static PROFILE_PREFIX2: Cause = Cause {
+    code: "PROFILE-PREFIX2",
+    title: "a section of the credentials file has the word profile",
+    why: "in the credentials file the whole text between the brackets is the name; `profile ` belongs into the config file",
+    fix: &["write `[NAME]` in the credentials file"],
+};
+
+/// The section of the default profile is written in a way that is not read.
+pub static PROFILE_DEFAULT: Cause = Cause {
+    code: "PROFILE-DEFAULT",
+    title: "the section of the default profile is written in a way that is not read",
+    why: "it is `[default]`, in small letters, in both files; `[DEFAULT]` is no profile, and of two sections the later one counts",
+    fix: &["write `[default]`, once"],
 };
 
 /// Role_arn without source_profile or credential_source.
@@ -67,12 +94,12 @@ pub static PROFILE_SOURCEMISSING: Cause = Cause {
     fix: &["correct the name, or add the profile"],
 };
 
-/// The source profile has nothing that yields credentials.
+/// The profile has nothing that yields credentials.
 pub static PROFILE_NOCREDS: Cause = Cause {
     code: "PROFILE-NOCREDS",
-    title: "the source profile has nothing that yields credentials",
-    why: "a role is assumed with the source profile's own credentials, and it has none",
-    fix: &["add credentials to the source profile, or point source_profile at another"],
+    title: "the profile has nothing that yields credentials",
+    why: "a profile gives credentials by keys, credential_process, sso_session, login_session, or a role with its source; a role's source profile by its own",
+    fix: &["add one of these to the profile, or choose another: AWS_PROFILE, for a role source_profile"],
 };
 
 /// The profile asks for an MFA code.

@@ -3,22 +3,21 @@
 use super::Cause;
 
 /// This family, in the order of the runbook.
-pub(super) static LIST: &[&Cause] =
-    &[
-        &WI_HALF,
-        &WI_NOFILE,
-        &WI_EACCES,
-        &WI_EXPIRED,
-        &WI_AUD,
-        &WI_ISSUER,
-        &WI_JWKS,
-        &WI_TRUST,
-        &WI_TOKEN,
-        &WI_NOTINJECTED,
-        &WI_NODEROLE,
-        &WI_MTIME,
-        &GHA_IDTOKEN,
-    ];
+pub(super) static LIST: &[&Cause] = &[
+    &WI_HALF,
+    &WI_NOFILE,
+    &WI_EACCES,
+    &WI_EXPIRED,
+    &WI_AUD,
+    &WI_ISSUER,
+    &WI_JWKS,
+    &WI_TRUST,
+    &WI_TOKEN,
+    &WI_NOTINJECTED,
+    &WI_NODEROLE,
+    &WI_MTIME,
+    &GHA_IDTOKEN,
+];
 
 /// A web identity needs a token file and a role, and one is missing.
 pub static WI_HALF: Cause = Cause {
@@ -119,7 +118,10 @@ pub static WI_MTIME: Cause = Cause {
     code: "WI-MTIME",
     title: "the credentials end before the token file is written again",
     why: "some clients ask for new credentials only when the token file has changed; they fail in between",
-    fix: &["let such a client ask keyfob, which does not wait for the file", "have the file written more often than the session is long"],
+    fix: &[
+        "let such a client ask keyfob, which does not wait for the file",
+        "have the file written more often than the session is long",
+    ],
 };
 
 /// The job of GitHub Actions may not ask for an identity token.
@@ -127,5 +129,8 @@ pub static GHA_IDTOKEN: Cause = Cause {
     code: "GHA-IDTOKEN",
     title: "the job of GitHub Actions may not ask for an identity token",
     why: "ACTIONS_ID_TOKEN_REQUEST_URL is set for jobs with the permission `id-token: write`, and never for pull requests of forks",
-    fix: &["give the job `permissions: {id-token: write, contents: read}`", "in a pull request of a fork there is no token: run the job elsewhere"],
+    fix: &[
+        "give the job `permissions: {id-token: write, contents: read}`",
+        "in a pull request of a fork there is no token: run the job elsewhere",
+    ],
 };

@@ -86,9 +86,8 @@ async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
     let judged = subject.judged(&walk, scene.clock.now());
     let failure = judged.as_ref().err().map(FailureStatus::from);
     let bare = judged.is_ok_and(|credentials| credentials.is_long_term());
-    let warning = bare.then(|| {
-        FailureStatus::from(&Failure::misconfigured(&cause::KF_STATIC, "these are bare long-term keys"))
-    });
+    let bare = bare.then(|| Failure::misconfigured(&cause::KF_STATIC, "these are bare long-term keys"));
+    let warning = walk.warnings().into_iter().chain(bare).next().as_ref().map(FailureStatus::from);
     let explanation = Explanation::of_walk(&subject.role.name, &walk);
     let origin = format!("here, as {}, not as a service", user());
     Ok(Told { explanation, failure, warning, agent: None, origin })

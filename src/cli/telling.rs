@@ -228,6 +228,10 @@ fn call(call: &CallStatus) -> String {
 
 /// The text broken at spaces, every further line indented.
 fn hanging(text: &str, indent: usize) -> String {
+    // Lines that were laid out stay as they are.
+    if text.contains('\n') {
+        return text.replace('\n', &format!("\n{:indent$}", ""));
+    }
     let room = WIDTH.saturating_sub(indent).max(20);
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

@@ -2,12 +2,37 @@
 //! somebody may have meant to set up.
 
 use super::{Attempt, Outcome, Resolution};
-use crate::cause;
+use crate::cause::{self, Cause};
 use crate::credentials::SourceKind;
 use crate::failure::{Failure, FailureKind};
 
 /// The likeliest and two more: a longer list is no answer.
 const MOST: usize = 3;
+
+/// Ends of a walk that a doubt explains: what was refused looked wrong before, what was not found is elsewhere.
+static EXPLAINED: [&Cause; 5] = [
+    &cause::KEY_INVALID,
+    &cause::KEY_EXPIRED,
+    &cause::ENV_EXPIRED,
+    &cause::PROFILE_UNKNOWN,
+    &cause::FILE_EACCES,
+];
+
+/// Drawn from the surroundings: behind what contradicts itself.
+static GUESSED: [&Cause; 12] = [
+    &cause::ECS_CHILDENV,
+    &cause::ECS_NOROLE,
+    &cause::GHA_IDTOKEN,
+    &cause::WI_NOTINJECTED,
+    &cause::ENV_SUDO,
+    &cause::HOME_SUDO,
+    &cause::HOME_CRON,
+    &cause::HOME_SYSTEMD,
+    &cause::HOME_PROTECT,
+    &cause::HOME_NOUSER,
+    &cause::FILE_NOTMOUNTED,
+    &cause::PROFILE_NOCREDS,
+];
 
 impl Resolution {
     /// Why there are no credentials. `None` when there are some.
@@ -28,14 +53,15 @@ impl Resolution {
             Outcome::Failed(failure) => Some(failure.clone()),
             _ => None,
         });
-        let mut causes: Vec<Failure> = Vec::new();
-        let ranked = stopped.into_iter().chain(self.unreadable()).chain(self.unhelpful());
-        let ranked = ranked.chain(self.odd()).chain(self.doubts().cloned());
-        for failure in ranked {
-            if causes.iter().all(|known| known.cause != failure.cause) {
-                causes.push(failure);
-            }
-        }
+        let before = stopped.as_ref().filter(|failure| EXPLAINED.contains(&failure.cause));
+        // The exit status stays that of what ended the walk.
+        let before: Vec<Failure> = before
+            .map(|end| self.doubts().map(|doubt| Failure { kind: end.kind, ..doubt.clone() }).collect())
+            .unwrap_or_default();
+        let odd = self.doubts().cloned().chain(self.odd());
+        let (guessed, sure): (Vec<_>, Vec<_>) = odd.partition(|failure| GUESSED.contains(&failure.cause));
+        let asked = before.into_iter().chain(stopped).chain(self.unreadable()).chain(self.unhelpful());
+        let mut causes = unique(asked.chain(sure).chain(guessed));
         if causes.is_empty() {
             causes.push(Failure::not_configured("no source has credentials"));
         }
@@ -44,13 +70,21 @@ impl Resolution {
         causes
     }
 
+    /// What looks wrong in credentials that work, or that only AWS can judge. Empty when there are none.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Failure> {
+        if self.credentials.is_none() { Vec::new() } else { unique(self.doubts().cloned()) }
+    }
+
     fn doubts(&self) -> impl Iterator<Item = &Failure> {
         self.notes().flat_map(|notes| &notes.doubts)
     }
 
     /// A file that may not be read: botocore takes it for an empty one, but somebody did configure something.
     fn unreadable(&self) -> Option<Failure> {
-        let found = self.skipped().find(|failure| failure.cause == &cause::FILE_EACCES)?;
+        let of = |cause| self.doubts().chain(self.skipped()).find(move |failure| failure.cause == cause);
+        let found =
+            [&cause::FILE_SANDBOX, &cause::FILE_SELINUX, &cause::FILE_EACCES].into_iter().find_map(of)?;
         Some(Failure { kind: FailureKind::Misconfigured, ..found.clone() })
     }
 
@@ -75,6 +109,17 @@ impl Resolution {
     fn skipped(&self) -> impl Iterator<Item = &Failure> {
         self.attempts.iter().filter_map(Attempt::skipped)
     }
+}
+
+/// The first of each cause.
+fn unique(failures: impl Iterator<Item = Failure>) -> Vec<Failure> {
+    let mut kept: Vec<Failure> = Vec::new();
+    for failure in failures {
+        if kept.iter().all(|known| known.cause != failure.cause) {
+            kept.push(failure);
+        }
+    }
+    kept
 }
 
 /// Something was left out that is more than unset or not allowed.

@@ -153,7 +153,7 @@ impl RoleStatus {
             failures: standing.failures,
             failing_since: at(role_now.failing_since),
             last_failure,
-            warning: standing.long_term.then(|| FailureStatus::from(&long_term())),
+            warning: warning(&role_now, standing.long_term).as_ref().map(FailureStatus::from),
             region: region(entry, &role_now),
             token_file: entry.role.tokens.first().cloned(),
         }
@@ -167,8 +167,13 @@ pub fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
     own.or_else(|| now.last.as_ref()?.region().map(str::to_owned))
 }
 
-fn long_term() -> Failure {
-    Failure::misconfigured(&cause::KF_STATIC, "the role serves bare long-term keys")
+/// What looks wrong in what the last walk found; else that it never ends.
+fn warning(now: &Snapshot, long_term: bool) -> Option<Failure> {
+    let bare = || {
+        long_term.then(|| Failure::misconfigured(&cause::KF_STATIC, "the role serves bare long-term keys"))
+    };
+    let doubts = now.last.as_ref().map(|walk| walk.warnings()).unwrap_or_default();
+    doubts.into_iter().next().or_else(bare)
 }
 
 /// A failure with what to do about it.

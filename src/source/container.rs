@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::answer::{Fields, quotable};
 use super::jwt::Claims;
-use super::refused::word;
+use super::shell::quoted;
 use super::{Source, Surroundings, own, within};
 use crate::cause;
 use crate::config::env::Env;
@@ -147,7 +147,7 @@ impl Container {
 
     /// How a token gets rid of its line breaks.
     fn unbroken(&self, failure: Failure) -> Failure {
-        match self.token_file.as_deref().map(word) {
+        match self.token_file.as_deref().map(quoted) {
             Some(file) => failure.mend(Remedy::command(
                 "write the token without a newline",
                 format!("token=$(tr -d '\\r\\n' < {file}) && printf %s \"$token\" > {file}"),

@@ -43,9 +43,8 @@ impl Claims {
             issuer: text("iss"),
             subject: text("sub"),
             audience,
-            expiry: expiry.and_then(|exp| {
-                SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(exp).ok()?)
-            }),
+            expiry: expiry
+                .and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(exp).ok()?)),
         })
     }
 

@@ -11,11 +11,11 @@ use futures_util::future::BoxFuture;
 
 use super::assume_role::RoleChain;
 use super::boto::BotoFiles;
+use super::clues;
 use super::container::Container;
 use super::environment::Environment;
 use super::imds::Imds;
 use super::login::Login;
-use super::platform::Platform;
 use super::process::Process;
 use super::profile::files::{AwsFile, Files};
 use super::profile::merge::{Profile, Profiles};
@@ -262,10 +262,16 @@ impl Lineup for Botocore {
         Box::pin(self.build(notes))
     }
 
-    fn doubts<'a>(&'a self, _walk: &'a [Attempt]) -> BoxFuture<'a, Vec<Failure>> {
-        Box::pin(async {
-            let platform = tokio::task::spawn_blocking(Platform::look).await.unwrap_or_default();
-            platform.doubts(&self.env)
+    fn doubts<'a>(&'a self, walk: &'a [Attempt]) -> BoxFuture<'a, Vec<Failure>> {
+        Box::pin(async move {
+            if self.role.own.is_some() {
+                return Vec::new();
+            }
+            // Read once more: what the walk read is gone, and this is after it has failed.
+            let (within, mut unread) = (self.around.attempt_timeout, Notes::default());
+            let files = Files::read(&self.env, within, &mut unread).await.ok();
+            let session = files.map(|files| Session::of(&self.env, self.role.profile.as_deref(), files));
+            clues::of(session, &self.env, walk).await
         })
     }
 }

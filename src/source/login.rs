@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::cache::{CacheFile, Kept, hex};
 use super::profile::merge::Setting;
-use super::refused::word;
 use super::session::Session;
+use super::shell::quoted;
 use super::{Source, Surroundings, moment, paths};
 use crate::aws::{Grant, Place};
 use crate::cause;
@@ -133,7 +133,7 @@ impl Login {
 
     /// The very command.
     fn mended(&self, failure: Failure) -> Failure {
-        let profile = word(&self.profile);
+        let profile = quoted(&self.profile);
         let (text, command) = match failure.cause.code {
             "LOGIN-NOLOGIN" | "LOGIN-EXPIRED" | "LOGIN-CHANGED" => {
                 ("sign in, as the user this runs as", format!("aws login --profile {profile}"))

@@ -2,6 +2,7 @@
 
 mod output;
 mod run;
+mod start;
 
 use std::sync::Arc;
 
@@ -75,8 +76,22 @@ impl Process {
             Command::Setting(setting) => self.words(setting, notes)?,
             Command::Words(Argv(words)) => words.clone(),
         };
-        let said = self.program.run(&words, notes).await?;
+        let said =
+            self.program.run(&words, notes).await.map_err(|failure| self.explained(failure, &words))?;
         output::credentials(&said, self.account.as_deref()).map_err(|what| self.program.useless(&what))
+    }
+
+    /// What kept a program from being started is looked for where its name may lead.
+    fn explained(&self, failure: Failure, words: &[String]) -> Failure {
+        let setting = match &self.command {
+            Command::Setting(setting) => Some(setting),
+            Command::Words(_) => None,
+        };
+        if failure.cause == &cause::PROC_START {
+            start::explained(failure, words, setting, &self.program.env)
+        } else {
+            failure
+        }
     }
 
     fn words(&self, setting: &Setting, notes: &mut Notes) -> Result<Vec<String>, Failure> {
@@ -90,7 +105,9 @@ impl Process {
                 Unfinished::Quote => "has a quote that does not end",
                 Unfinished::Escape => "ends with a backslash",
             };
-            Failure::misconfigured(&cause::PROC_QUOTE, self.program.about(what))
+            let text = setting.text("credential_process").unwrap_or_default();
+            let failure = Failure::misconfigured(&cause::PROC_QUOTE, self.program.about(what));
+            failure.mend(start::closing(open, text, setting))
         })?;
         if words.is_empty() {
             return Err(Failure::misconfigured(&cause::PROC_START, self.program.about("is empty")));

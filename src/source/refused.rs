@@ -7,6 +7,7 @@ use crate::aws::Place;
 use crate::cause;
 use crate::failure::{Failure, FailureKind, Remedy};
 use crate::report::Call;
+use crate::source::shell::quoted;
 
 /// A clock that is this far off breaks something.
 const SKEW: i64 = 5 * 60;
@@ -106,7 +107,7 @@ fn with_remedies(failure: Failure, place: &Place) -> Failure {
         return failure
             .mend(Remedy::command(
                 format!("activate {region} for the account (IAM, Account settings, STS)"),
-                format!("aws account enable-region --region-name {}", word(region)),
+                format!("aws account enable-region --region-name {}", quoted(region)),
             ))
             .mend(Remedy::new("or ask STS of another region: AWS_DEFAULT_REGION, or region in the profile"));
     }
@@ -118,15 +119,6 @@ fn with_remedies(failure: Failure, place: &Place) -> Failure {
         ))),
         None => failure,
     }
-}
-
-/// A word for the shell.
-pub(super) fn word(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@+=,%".contains(&b);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// The name in a role's ARN, without its path.
@@ -189,7 +181,10 @@ mod tests {
         assert_eq!(told(cn, None, true), ("PARTITION", export("cn-north-1")));
         assert_eq!(told(cn, Some("cn-northwest-1"), true).0, "KEY-INVALID");
         assert_eq!(told(cn, None, false).0, "KEY-INVALID");
-        assert_eq!(told("arn:aws:iam::1:role/app", Some("us-gov-east-1"), true), ("PARTITION", export("us-east-1")));
+        assert_eq!(
+            told("arn:aws:iam::1:role/app", Some("us-gov-east-1"), true),
+            ("PARTITION", export("us-east-1"))
+        );
         assert_eq!(told("arn:aws:iam::1:role/app", Some("eu-west-1"), true).0, "KEY-INVALID");
         assert_eq!(told("nonsense", Some("cn-north-1"), true).0, "KEY-INVALID");
     }
@@ -205,12 +200,5 @@ mod tests {
         assert_eq!(told(region, lost()), "NET-TIMEOUT");
         let refused = Failure::new(FailureKind::Unreachable, &cause::NET_REFUSED, "x");
         assert_eq!(told(Place::default(), refused), "NET-REFUSED");
-    }
-
-    #[test]
-    fn words_are_quoted_where_the_shell_needs_it() {
-        for (text, quoted) in [("a/b-c", "a/b-c"), ("", "''"), ("it's", r"'it'\''s'"), ("$(x)", "'$(x)'")] {
-            assert_eq!(word(text), quoted);
-        }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::meant;
 use super::profile::files::Files;
 use super::profile::merge::{Profile, Profiles};
 use super::text::{int, is_true};
@@ -79,7 +80,7 @@ impl Session {
         match session.chosen {
             Chosen::Nobody => Ok(session),
             _ if session.profiles.get(&session.profile).is_some() => Ok(session),
-            _ => Err(session.unknown()),
+            _ => Err(meant::unknown(&session)),
         }
     }
 
@@ -231,32 +232,6 @@ impl Session {
         };
         Ok(Some(url.to_owned()).filter(|url| !url.is_empty()))
     }
-
-    /// The profile asked for does not exist: what was probably meant.
-    fn unknown(&self) -> Failure {
-        let name = &self.profile;
-        let (config, credentials) = (&self.files.config, &self.files.credentials);
-        let asked = match self.chosen {
-            Chosen::By(variable) => format!("{variable} names the profile `{name}`, which"),
-            _ => format!("the profile `{name}`"),
-        };
-        let mut context =
-            format!("{asked} is in neither {} nor {}", config.path.display(), credentials.path.display());
-        if let Some(blind) = config.unreadable.as_ref().or(credentials.unreadable.as_ref()) {
-            let mut failure =
-                Failure::misconfigured(blind.cause, format!("{context}; and {}", blind.context));
-            failure.evidence.clone_from(&blind.evidence);
-            return failure;
-        }
-        if config.ini.section(name).is_some() {
-            context += &format!("; in the config file its section must be [profile {name}]");
-        } else if credentials.ini.section(&format!("profile {name}")).is_some() {
-            context += &format!("; in the credentials file its section must be [{name}]");
-        } else if let Some(near) = nearest(name, self.profiles.names()) {
-            context += &format!("; did you mean `{near}`?");
-        }
-        Failure::misconfigured(&cause::PROFILE_UNKNOWN, context)
-    }
 }
 
 /// `validate_region_name`.
@@ -266,29 +241,6 @@ fn is_host_label(region: &str) -> bool {
         && !region.starts_with('-')
         && !region.ends_with('-')
         && !region.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// The name that differs least, if it differs little.
-fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = wanted.trim().to_lowercase();
-    let allowed = (folded.chars().count() / 2).clamp(1, 3);
-    let near = names.map(|name| (distance(&folded, &name.to_lowercase()), name));
-    near.filter(|(apart, _)| *apart <= allowed).min_by_key(|(apart, _)| *apart).map(|(_, name)| name)
-}
-
-/// Letters to add, drop or change.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for ((y, up), diagonal) in b.iter().zip(row.iter().skip(1)).zip(&row) {
-            let left = next.last().copied().unwrap_or_default();
-            next.push((left + 1).min(up + 1).min(diagonal + usize::from(x != *y)));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -398,15 +350,5 @@ mod tests {
         assert_eq!(session(&[], "", "").metadata().unwrap(), imds::Settings::default());
         let bad = session(&[], "[default]\nmetadata_service_timeout = 1s", "").metadata().unwrap_err();
         assert_eq!(bad.context, "config:2: metadata_service_timeout is `1s`, not a whole number");
-    }
-
-    #[test]
-    fn near_misses_are_found() {
-        let near = |wanted: &str, names: &[&'static str]| nearest(wanted, names.iter().copied());
-        assert_eq!(near("prdo", &["dev", "prod"]), Some("prod"));
-        assert_eq!(near("PROD", &["prod"]), Some("prod"));
-        assert_eq!(near("prod-eu", &["prod-us", "prod-eu2"]), Some("prod-eu2"));
-        assert_eq!(near("x", &["production"]), None);
-        assert_eq!(near("x", &[]), None);
     }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use futures_util::future::{self, BoxFuture};
 
 use super::Source;
+use super::keys::{self, Written};
 use super::profile::files::AwsFile;
 use super::profile::merge::{Profile, Setting};
+use super::shell::sed;
 use crate::cause;
 use crate::credentials::{AccountId, Credentials, SourceKind};
-use crate::failure::Failure;
+use crate::failure::{Failure, Remedy};
 use crate::report::{Look, Notes};
 use crate::secret::Secret;
 
@@ -50,22 +52,40 @@ impl Statics {
             line: key_id.line,
             saw: KEY_ID.to_owned(),
         });
-        let secret = profile.setting(SECRET_KEY).ok_or_else(|| {
-            let context =
-                format!("{key_id}: profile {} has {KEY_ID} and no {SECRET_KEY} in this file", self.name);
-            Failure::misconfigured(&cause::FILE_PARTIAL, context)
-        })?;
-        let token = TOKENS.into_iter().find(|name| profile.has(name));
-        let token = token.map(|name| profile.text(name)).transpose()?.flatten();
+        let secret = profile.setting(SECRET_KEY).ok_or_else(|| self.half(profile, key_id))?;
+        let token = TOKENS.into_iter().find_map(|name| Some((name, profile.setting(name)?)));
+        let token = token.map(|(name, at)| Ok::<_, Failure>((name, at, at.text(name)?))).transpose()?;
+        let token = token.filter(|(_, _, text)| !text.is_empty());
         let account = profile.text("aws_account_id")?;
+        let (id_text, secret_text) = (filled(KEY_ID, key_id, secret)?, filled(SECRET_KEY, secret, key_id)?);
+        let keys = [(KEY_ID, key_id, id_text), (SECRET_KEY, secret, secret_text)].into_iter().chain(token);
+        let keys = keys.map(|(name, at, value)| Written { name, value, file: &at.file, line: at.line });
+        notes.doubts.extend(keys::of_file(&keys.collect::<Vec<_>>()));
         Ok(Credentials {
-            access_key_id: filled(KEY_ID, key_id)?.to_owned(),
-            secret_access_key: Secret::new(filled(SECRET_KEY, secret)?),
-            session_token: token.filter(|token| !token.is_empty()).map(Secret::new),
+            access_key_id: id_text.to_owned(),
+            secret_access_key: Secret::new(secret_text),
+            session_token: token.map(|(_, _, text)| Secret::new(text)),
             expires_at: None,
             account_id: account.and_then(AccountId::parse),
             role_arn: None,
         })
+    }
+
+    /// A key id without its secret, which may stand there under another name.
+    fn half(&self, profile: &Profile, key_id: &Setting) -> Failure {
+        let context =
+            format!("{key_id}: profile {} has {KEY_ID} and no {SECRET_KEY} in this file", self.name);
+        let failure = Failure::misconfigured(&cause::FILE_PARTIAL, context);
+        let near = profile.iter().find(|(name, _)| name.starts_with("aws") && name.contains("secret"));
+        let file = self.file.display();
+        if let Some((name, at)) = near {
+            let rename = sed(&format!("{}s/^[^=:]*/{SECRET_KEY} /", at.line), file);
+            return failure.mend(Remedy::command(format!("{name} is not read: rename it"), rename));
+        }
+        let text = format!("or remove {KEY_ID}, so that the next source is asked");
+        failure
+            .mend(Remedy::new(format!("add {SECRET_KEY} below line {}", key_id.line)))
+            .mend(Remedy::command(text, sed(&format!("{}d", key_id.line), file)))
     }
 
     fn absent(&self) -> Failure {
@@ -78,10 +98,15 @@ impl Statics {
 }
 
 /// botocore would serve an empty key; that can only fail later and elsewhere.
-fn filled<'a>(key: &str, setting: &'a Setting) -> Result<&'a str, Failure> {
+fn filled<'a>(key: &str, setting: &'a Setting, other: &Setting) -> Result<&'a str, Failure> {
     let text = setting.text(key)?;
     if text.is_empty() {
-        return Err(Failure::misconfigured(&cause::FILE_EMPTYVAL, format!("{setting}: {key} is empty")));
+        let (file, lines) = (setting.file.display(), format!("{}d;{}d", setting.line, other.line));
+        let both =
+            Remedy::command("or remove both keys, so that the next source is asked", sed(&lines, file));
+        return Err(Failure::misconfigured(&cause::FILE_EMPTYVAL, format!("{setting}: {key} is empty"))
+            .mend(Remedy::new(format!("fill in {key} in line {}", setting.line)))
+            .mend(both));
     }
     Ok(text)
 }

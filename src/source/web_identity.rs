@@ -12,12 +12,12 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
+use super::jwt::Claims;
 use super::process::Program;
 use super::profile::files::forbidden;
 use super::profile::merge::Profile;
+use super::shell::quoted;
 use super::text::universal_newlines;
-use super::jwt::Claims;
-use super::refused::word;
 use super::{Source, Surroundings};
 use crate::aws::{self, Place};
 use crate::cause;
@@ -231,11 +231,10 @@ fn roleless(token: &Found) -> Failure {
     let context = format!("the token file {} is named, and no role", token.text);
     let failure = Failure::misconfigured(&cause::WI_HALF, context);
     match &token.look {
-        Look::Variable { name, .. } => failure
-            .mend(Remedy::command(
-                format!("set AWS_ROLE_ARN to the role that is meant; if none is, unset {name}"),
-                format!("unset {name}"),
-            )),
+        Look::Variable { name, .. } => failure.mend(Remedy::command(
+            format!("set AWS_ROLE_ARN to the role that is meant; if none is, unset {name}"),
+            format!("unset {name}"),
+        )),
         _ => failure.mend(Remedy::new("put role_arn beside web_identity_token_file, or take that away")),
     }
 }
@@ -263,7 +262,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
             let text = format!(
                 "in a pod, set fsGroup in its security context; elsewhere let uid {us} read the file"
             );
-            let command = format!("sudo chown {us} {}", word(&path.display().to_string()));
+            let command = format!("sudo chown {us} {}", quoted(&path.display().to_string()));
             failure.mend(Remedy::command(text, command))
         }
         _ => {

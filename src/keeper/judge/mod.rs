@@ -234,9 +234,18 @@ fn believed(held: Option<&Held>, pending: Option<&Pending>, now: SystemTime) -> 
 
 /// Whether a failure says that what was configured is not there any more.
 fn gone(failure: &Failure) -> bool {
-    const GONE: [&Cause; 4] =
-        [&cause::PROFILE_UNKNOWN, &cause::PROFILE_SOURCEMISSING, &cause::PROFILE_NOCREDS, &cause::WI_NOFILE];
-    failure.kind == FailureKind::NotConfigured || GONE.contains(&failure.cause)
+    const GONE: [&Cause; 8] = [
+        &cause::PROFILE_UNKNOWN,
+        &cause::PROFILE_PREFIX,
+        &cause::PROFILE_PREFIX2,
+        &cause::PROFILE_DEFAULT,
+        &cause::PROFILE_SOURCEMISSING,
+        &cause::PROFILE_NOCREDS,
+        &cause::FILE_WRONGPATH,
+        &cause::WI_NOFILE,
+    ];
+    let unseen = failure.cause.code.starts_with("HOME-") || failure.cause == &cause::FILE_NOTMOUNTED;
+    failure.kind == FailureKind::NotConfigured || unseen || GONE.contains(&failure.cause)
 }
 
 /// What is remembered until the next walk.

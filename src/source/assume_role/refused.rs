@@ -5,7 +5,8 @@ use crate::credentials::{Credentials, SourceKind};
 use crate::failure::{Failure, Remedy};
 use crate::file;
 use crate::source::profile::plan::Hop;
-use crate::source::refused::{role_name, word};
+use crate::source::refused::role_name;
+use crate::source::shell::quoted;
 
 /// The refusal with what is known of the caller.
 pub(super) fn explained(failure: Failure, caller: &Credentials, from: SourceKind, role_arn: &str) -> Failure {
@@ -26,7 +27,7 @@ fn denied(failure: Failure, role_arn: &str) -> Failure {
     let caller = caller.map(|(arn, _)| arn.to_owned()).filter(|arn| arn.starts_with("arn:"));
     let look = format!(
         "aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument",
-        word(role_name(role_arn))
+        quoted(role_name(role_arn))
     );
     let Some(caller) = caller else {
         return failure
@@ -35,13 +36,16 @@ fn denied(failure: Failure, role_arn: &str) -> Failure {
     };
     let may = format!(
         "aws iam simulate-principal-policy --policy-source-arn {} --action-names sts:AssumeRole --resource-arns {}",
-        word(&principal(&caller)),
-        word(role_arn)
+        quoted(&principal(&caller)),
+        quoted(role_arn)
     );
     failure
         .seen("caller", &caller)
         .mend(Remedy::command(
-            format!("let the role's trust policy name {}, with the external id it asks for", principal(&caller)),
+            format!(
+                "let the role's trust policy name {}, with the external id it asks for",
+                principal(&caller)
+            ),
             look,
         ))
         .mend(Remedy::command("and let the caller's own policies allow sts:AssumeRole on the role", may))
@@ -63,7 +67,9 @@ fn invalid(failure: Failure, caller: &Credentials, from: SourceKind) -> Failure 
         (Some("SignatureDoesNotMatch"), _) => {
             format!("the secret is not that of the key …{key} ({from}): copy both parts again")
         }
-        (_, true) => format!("the session token is not that of the key …{key} ({from}): copy all three parts again"),
+        (_, true) => {
+            format!("the session token is not that of the key …{key} ({from}): copy all three parts again")
+        }
         (_, false) => format!(
             "AWS has no such key as …{key} ({from}), or it is switched off: look at the user's keys in IAM, or make a new one"
         ),

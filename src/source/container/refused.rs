@@ -5,7 +5,7 @@ use crate::config::env::Env;
 use crate::failure::{Failure, FailureKind, Remedy};
 use crate::http::{Answer, Broken, Step};
 use crate::source::jwt::Claims;
-use crate::source::refused::word;
+use crate::source::shell::quoted;
 
 /// Who asks at the endpoint of EKS Pod Identity.
 #[derive(Clone, Debug, Default)]
@@ -76,8 +76,8 @@ fn unassociated(failure: Failure, pod: &Pod) -> Failure {
             format!("say which role the service account {name} of {namespace} gets"),
             format!(
                 "aws eks create-pod-identity-association --cluster-name CLUSTER --namespace {} --service-account {} --role-arn ROLE",
-                word(namespace),
-                word(name)
+                quoted(namespace),
+                quoted(name)
             ),
         ))
         .mend(Remedy::new("where it was made after the pod, make the pod anew"))
@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn what_the_agent_says_is_told_from_what_others_say() {
-        let claims = Claims { subject: Some("system:serviceaccount:web:app".to_owned()), ..Claims::default() };
+        let claims =
+            Claims { subject: Some("system:serviceaccount:web:app".to_owned()), ..Claims::default() };
         let pod = Pod { claims, on_host: false };
         let host = Pod { on_host: true, ..Pod::default() };
         for (status, body, server, pod, code) in [

@@ -3,7 +3,7 @@
 use crate::cause;
 use crate::failure::{Failure, Remedy};
 use crate::http::Answer;
-use crate::source::refused::word;
+use crate::source::shell::quoted;
 
 const OPTIONS: &str = "aws ec2 modify-instance-metadata-options --instance-id INSTANCE";
 
@@ -58,7 +58,7 @@ pub(super) fn mended(failure: Failure) -> Failure {
         "IMDS-EMPTYPROFILE" if !role.is_empty() => failure
             .mend(Remedy::command(
                 format!("look whether the role {role} is still there, and in the instance profile"),
-                format!("aws iam list-instance-profiles-for-role --role-name {}", word(&role)),
+                format!("aws iam list-instance-profiles-for-role --role-name {}", quoted(&role)),
             ))
             .mend(Remedy::new("a role that was made anew has to be taken out of the profile and put in again")),
         "IMDS-TRUST" if !role.is_empty() => failure.mend(Remedy::command(
@@ -66,7 +66,7 @@ pub(super) fn mended(failure: Failure) -> Failure {
                 "the trust policy of {role} needs the statement {}",
                 r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#
             ),
-            format!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", word(&role)),
+            format!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", quoted(&role)),
         )),
         _ => failure,
     }

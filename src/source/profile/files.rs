@@ -15,10 +15,12 @@ use zeroize::Zeroizing;
 use super::ini::{Fault, Ini};
 use crate::cause;
 use crate::config::env::Env;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, Remedy};
 use crate::file::{self, Kind, Stamp};
 use crate::report::Notes;
+use crate::source::keys::{doubt_of_glue, glued};
 use crate::source::paths;
+use crate::source::shell::{quoted, sed};
 
 /// Both files as they were at one moment.
 #[derive(Clone, Debug)]
@@ -100,7 +102,8 @@ impl Taken {
     pub fn parse(self) -> Result<AwsFile, Failure> {
         let path: Arc<Path> = Arc::from(self.path.as_path());
         let bytes = self.bytes.unwrap_or_default();
-        let ini = Ini::parse(&bytes).map_err(|fault| unparsable(&path, &fault))?;
+        let ini = Ini::parse(&bytes)
+            .map_err(|fault| glue(&path, &bytes).unwrap_or_else(|| unparsable(&path, &fault)))?;
         Ok(AwsFile { path, ini, unreadable: self.unreadable })
     }
 }
@@ -140,11 +143,38 @@ fn late(path: &Path, within: Duration) -> Failure {
 pub fn unreadable(path: &Path, error: &io::Error) -> Option<Failure> {
     match error.kind() {
         io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => None,
-        io::ErrorKind::PermissionDenied => Some(forbidden(path, &cause::FILE_EACCES)),
+        io::ErrorKind::PermissionDenied => Some(closed(path)),
         _ => {
             let context = format!("{} cannot be read: {error}", path.display());
             Some(Failure::new(FailureKind::NotConfigured, &cause::FILE_UNREADABLE, context))
         }
+    }
+}
+
+/// The same with what would let us read it.
+fn closed(path: &Path) -> Failure {
+    let us = nix::unistd::Uid::effective();
+    let failure = forbidden(path, &cause::FILE_EACCES);
+    let who = nix::unistd::User::from_uid(us).ok().flatten().map_or_else(|| us.to_string(), |user| user.name);
+    let owner = std::fs::metadata(path).map(|about| about.uid());
+    let barred = path.ancestors().skip(1).find(|folder| folder.metadata().is_ok());
+    match (owner, barred) {
+        (Ok(owner), _) if owner == us.as_raw() => {
+            let command = format!("chmod u+r {}", quoted(path.display()));
+            failure.mend(Remedy::command("let its owner read it", command))
+        }
+        (Ok(_), _) => {
+            let command = format!("chown {who} {}", quoted(path.display()));
+            failure.mend(Remedy::command("give it to this user (as root)", command))
+        }
+        (Err(_), Some(folder)) if folder.file_name().is_some_and(|name| name == ".aws") => {
+            let command = format!("chown -R {who} {}", quoted(folder.display()));
+            failure.mend(Remedy::command("give the folder to this user (as root)", command))
+        }
+        (Err(_), _) => failure.mend(Remedy::new(
+            "run this as who owns the folder, or copy the files to where this user may read them and name them by \
+             AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE",
+        )),
     }
 }
 
@@ -167,10 +197,35 @@ pub fn forbidden(path: &Path, cause: &'static cause::Cause) -> Failure {
     }
 }
 
+/// The place, with the line as far as it may be shown and a mark below the character.
 fn unparsable(path: &Path, fault: &Fault) -> Failure {
-    let Fault { line, what, shown } = fault;
-    let shown = if shown.is_empty() { String::new() } else { format!(": `{shown}`") };
-    Failure::misconfigured(&cause::FILE_PARSE, format!("{}:{line}: {what}{shown}", path.display()))
+    let Fault { line, column, what, shown, mend } = fault;
+    let said = if shown.is_empty() { String::new() } else { format!(": `{shown}`") };
+    let mut failure =
+        Failure::misconfigured(&cause::FILE_PARSE, format!("{}:{line}: {what}{said}", path.display()));
+    if !shown.is_empty() {
+        let column = (*column).min(shown.chars().count());
+        let number = line.to_string();
+        failure = failure
+            .seen("line", format!("\n{number} | {shown}\n{0:1$} | {0:2$}^", "", number.len(), column - 1));
+    }
+    match mend {
+        Some((text, script)) => {
+            let text = format!("{text} ({}:{line})", path.display());
+            failure.mend(Remedy::command(text, sed(script, path.display())))
+        }
+        None => failure,
+    }
+}
+
+/// A section glued to a value makes the keys below it stand twice.
+fn glue(path: &Path, bytes: &[u8]) -> Option<Failure> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let lines = text.lines().enumerate();
+    let (index, name) = lines
+        .filter(|(_, line)| !line.trim_start().starts_with(['#', ';', '[']))
+        .find_map(|(index, line)| Some((index, glued(line.trim_end())?)))?;
+    Some(Failure { kind: FailureKind::Misconfigured, ..doubt_of_glue(path, index + 1, name) })
 }
 
 #[cfg(test)]

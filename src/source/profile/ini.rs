@@ -19,6 +19,8 @@ const INHERITED: &str = "DEFAULT";
 pub struct Ini {
     /// In the order of the file; names are unique.
     pub sections: Vec<Section>,
+    /// The line of `[DEFAULT]`, if it stands there.
+    pub inherited: Option<usize>,
 }
 
 /// One section with what it inherits.
@@ -55,10 +57,14 @@ pub enum Value {
 pub struct Fault {
     /// Counted from 1.
     pub line: usize,
+    /// Of the character that is wrong, counted from 1.
+    pub column: usize,
     /// What is wrong.
     pub what: String,
     /// The line with everything left out that could be a secret; empty when the sentence says it all.
     pub shown: String,
+    /// What `sed` does about it, and what that is in words.
+    pub mend: Option<(String, String)>,
 }
 
 impl Ini {
@@ -163,11 +169,12 @@ impl Reading {
         self.key = None;
         if name == INHERITED {
             self.current = Some(Current::Inherited);
+            self.inherited.line = number;
             return Ok(());
         }
         if let Some(first) = self.parts.iter().find(|part| part.name == name) {
             let what = format!("section [{name}] stands twice, first in line {}", first.line);
-            return Err(Fault { line: number, what, shown: String::new() });
+            return Err(said(number, what));
         }
         self.parts.push(Part { name: name.to_owned(), line: number, options: BTreeMap::new() });
         self.current = Some(Current::Last);
@@ -185,7 +192,8 @@ impl Reading {
         let options = &mut self.part(current).options;
         if let Some((first, _)) = options.get(&key) {
             let what = format!("{} stands twice in its section, first in line {first}", plain(&key));
-            return Err(Fault { line: number, what, shown: String::new() });
+            let text = format!("remove line {number}, or line {first}: each key may stand once");
+            return Err(Fault { mend: Some((text, format!("{number}d"))), ..said(number, what) });
         }
         let piece = (number, Zeroizing::new(strip(value).to_owned()));
         options.insert(key.clone(), (number, vec![piece]));
@@ -206,7 +214,8 @@ impl Reading {
             }
             sections.push(Section { name: part.name, line: part.line, entries });
         }
-        Ok(Ini { sections })
+        let inherited = Some(self.inherited.line).filter(|line| *line > 0);
+        Ok(Ini { sections, inherited })
     }
 }
 
@@ -240,15 +249,38 @@ fn nested(pieces: &Pieces) -> Result<Value, Fault> {
 fn not_text(bytes: &[u8], at: usize) -> Fault {
     let before = bytes.get(..at).unwrap_or_default();
     let line = universal_newlines(&String::from_utf8_lossy(before)).matches('\n').count() + 1;
-    Fault { line, what: "bytes that are not UTF-8".to_owned(), shown: String::new() }
+    said(line, "bytes that are not UTF-8".to_owned())
+}
+
+/// A sentence that says it all.
+fn said(line: usize, what: String) -> Fault {
+    Fault { line, column: 1, what, shown: String::new(), mend: None }
 }
 
 fn fault(line: usize, what: &str, text: &str) -> Fault {
     if text.starts_with('\u{feff}') {
         let what = "a byte order mark, which botocore does not accept: save the file as UTF-8 without BOM";
-        return Fault { line, what: what.to_owned(), shown: String::new() };
+        let mend = ("remove the mark", format!("{line}s/^\\xef\\xbb\\xbf//"));
+        return Fault { mend: Some((mend.0.to_owned(), mend.1)), ..said(line, what.to_owned()) };
     }
-    Fault { line, what: what.to_owned(), shown: masked(text) }
+    let shown = masked(text);
+    let known = shown.strip_suffix(" …").filter(|key| !key.contains(' '));
+    let (column, mend) = match known {
+        Some(key) => {
+            let script = format!("{line}s/^\\([[:space:]]*{key}\\)[[:space:]][[:space:]]*/\\1 = /");
+            (key.chars().count() + 1, Some((format!("put `=` between {key} and its value"), script)))
+        }
+        None if text.starts_with('[') => {
+            let mend = (format!("close the bracket in line {line}"), format!("{line}s/[[:space:]]*$/]/"));
+            (text.chars().count() + 1, Some(mend))
+        }
+        None => (1, None),
+    };
+    let mend = match (what.starts_with("text before"), shown.contains('=')) {
+        (true, true) => Some(("put a section above it".to_owned(), format!("{line}i [default]"))),
+        _ => mend,
+    };
+    Fault { column, mend, shown, ..said(line, what.to_owned()) }
 }
 
 /// A line without anything that could be a secret: of an option only its key, of other text nothing but a word

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use super::merge::{Profile, Profiles, Setting};
 use crate::cause;
-use crate::failure::Failure;
+use crate::failure::{Failure, Remedy};
+use crate::source::meant::nearest;
+use crate::source::shell::{literal, quoted, sed};
 use crate::source::text::int;
 
 /// A chain of roles.
@@ -86,14 +88,14 @@ pub fn plan(profiles: &Profiles, name: &str) -> Result<Option<Plan>, Failure> {
     let (mut hops, mut visited) = (Vec::new(), vec![name.to_owned()]);
     let (mut current, mut profile) = (name.to_owned(), first);
     let base = loop {
-        let (hop, next) = hop(&current, profile)?;
+        let (hop, next) = hop(profiles, &current, profile)?;
         hops.push(hop);
         let (source, setting) = match next {
             Next::Named(source) => break Base::Named(source),
             Next::Profile(source, setting) => (source, setting),
         };
         let Some(found) = profiles.get(source) else {
-            return Err(missing(&current, source, setting));
+            return Err(missing(profiles, &current, source, setting));
         };
         if visited.iter().any(|seen| seen == source) && !(source == current && found.has_static_key()) {
             return Err(looped(&visited, source, setting));
@@ -114,13 +116,19 @@ enum Next<'a> {
     Profile(&'a str, &'a Setting),
 }
 
-fn hop<'a>(name: &str, profile: &'a Profile) -> Result<(Hop, Next<'a>), Failure> {
+fn hop<'a>(profiles: &Profiles, name: &str, profile: &'a Profile) -> Result<(Hop, Next<'a>), Failure> {
     let own = |key: &str| profile.text(key).map(|text| text.map(str::to_owned));
     let place = profile.setting("role_arn").map(ToString::to_string).unwrap_or_default();
-    let next = next(name, profile, &place)?;
+    let next = next(profiles, name, profile, &place)?;
     if let Some(setting) = profile.setting("mfa_serial") {
         let context = format!("{setting}: profile {name} needs an MFA code (mfa_serial)");
-        return Err(Failure::misconfigured(&cause::PROFILE_MFA, context));
+        let run = "get a session with the code by hand, and run this with it";
+        return Err(Failure::misconfigured(&cause::PROFILE_MFA, context)
+            .mend(Remedy::new("use SSO (`aws configure sso`), or a role whose trust policy asks for no MFA"))
+            .mend(Remedy::command(
+                run,
+                format!("aws configure export-credentials --profile {} --format env", quoted(name)),
+            )));
     }
     let duration = profile.text("duration_seconds")?.and_then(int);
     let hop = Hop {
@@ -138,40 +146,82 @@ fn hop<'a>(name: &str, profile: &'a Profile) -> Result<(Hop, Next<'a>), Failure>
     Ok((hop, next))
 }
 
-fn next<'a>(name: &str, profile: &'a Profile, place: &str) -> Result<Next<'a>, Failure> {
+fn next<'a>(profiles: &Profiles, name: &str, profile: &'a Profile, place: &str) -> Result<Next<'a>, Failure> {
     let (by_word, by_profile) = (profile.setting("credential_source"), profile.setting("source_profile"));
     match (by_word, by_profile) {
-        (Some(word), Some(other)) => {
-            let context =
-                format!("profile {name} has source_profile ({other}) and credential_source ({word})");
-            Err(Failure::misconfigured(&cause::PROFILE_BOTHSOURCES, context))
-        }
-        (None, None) => {
-            let context = format!(
-                "{place}: profile {name} has role_arn, and neither source_profile nor credential_source"
-            );
-            Err(Failure::misconfigured(&cause::PROFILE_NOSOURCE, context))
-        }
+        (Some(word), Some(other)) => Err(both(profiles, name, word, other)),
+        (None, None) => Err(none(profiles, name, profile, place)),
         (Some(setting), None) => {
             let word = setting.text("credential_source")?;
-            CredentialSource::parse(word).map(Next::Named).ok_or_else(|| {
-                let context = format!("{setting}: profile {name} has credential_source = {word}");
-                Failure::misconfigured(&cause::PROFILE_BADSOURCE, context)
-            })
+            CredentialSource::parse(word).map(Next::Named).ok_or_else(|| strange(name, word, setting))
         }
         (None, Some(setting)) => Ok(Next::Profile(setting.text("source_profile")?, setting)),
     }
 }
 
-fn missing(name: &str, source: &str, setting: &Setting) -> Failure {
+fn both(profiles: &Profiles, name: &str, word: &Setting, other: &Setting) -> Failure {
+    let context = format!("profile {name} has source_profile ({other}) and credential_source ({word})");
+    let usable = other.text("source_profile").is_ok_and(|source| profiles.get(source).is_some());
+    let (drop, keep) = if usable { (word, "source_profile") } else { (other, "credential_source") };
+    let text = format!("keep {keep}, and remove the other ({drop})");
+    let command = sed(&format!("{}d", drop.line), drop.file.display());
+    Failure::misconfigured(&cause::PROFILE_BOTHSOURCES, context).mend(Remedy::command(text, command))
+}
+
+fn none(profiles: &Profiles, name: &str, profile: &Profile, place: &str) -> Failure {
+    let context =
+        format!("{place}: profile {name} has role_arn, and neither source_profile nor credential_source");
+    let failure = Failure::misconfigured(&cause::PROFILE_NOSOURCE, context);
+    // With keys of its own a profile may be its own source.
+    let with_keys = |other: &&str| profiles.get(other).is_some_and(Profile::has_static_key);
+    match ([name, "default"].into_iter().find(with_keys), profile.setting("role_arn")) {
+        (Some(source), Some(at)) => {
+            let script = format!("{}a source_profile = {source}", at.line);
+            let text = format!("assume it with the keys of profile {source}");
+            failure.mend(Remedy::command(text, sed(&script, at.file.display())))
+        }
+        _ => failure,
+    }
+}
+
+fn strange(name: &str, word: &str, setting: &Setting) -> Failure {
+    let context = format!("{setting}: profile {name} has credential_source = {word}");
+    let failure = Failure::misconfigured(&cause::PROFILE_BADSOURCE, context);
+    let known = [
+        CredentialSource::Environment,
+        CredentialSource::EcsContainer,
+        CredentialSource::Ec2InstanceMetadata,
+    ];
+    match nearest(word, known.into_iter().map(CredentialSource::as_str)) {
+        Some(near) => failure.mend(replaced(setting, near)),
+        None => failure,
+    }
+}
+
+/// Another value in the setting's line.
+fn replaced(setting: &Setting, value: &str) -> Remedy {
+    let script = format!("{}s|[=:].*|= {}|", setting.line, literal(value));
+    Remedy::command(format!("write {value} in its place"), sed(&script, setting.file.display()))
+}
+
+fn missing(profiles: &Profiles, name: &str, source: &str, setting: &Setting) -> Failure {
     let context = format!("{setting}: profile {name} has source_profile = {source}, which does not exist");
-    Failure::misconfigured(&cause::PROFILE_SOURCEMISSING, context)
+    let failure = Failure::misconfigured(&cause::PROFILE_SOURCEMISSING, context);
+    match nearest(source, profiles.names().filter(|other| *other != name)) {
+        Some(near) => failure.mend(replaced(setting, near)),
+        None => failure,
+    }
 }
 
 fn looped(visited: &[String], source: &str, setting: &Setting) -> Failure {
     let path = visited.join(" → ");
     let context = format!("{setting}: source_profile goes in a circle: {path} → {source}");
-    Failure::misconfigured(&cause::PROFILE_LOOP, context)
+    let last = visited.last().map_or("", String::as_str);
+    let text = format!(
+        "break the circle: in profile {last} replace source_profile by keys, credential_process or credential_source, \
+         or let it name a profile that has them"
+    );
+    Failure::misconfigured(&cause::PROFILE_LOOP, context).mend(Remedy::new(text))
 }
 
 #[cfg(test)]

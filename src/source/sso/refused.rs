@@ -11,7 +11,7 @@ use super::Sso;
 use crate::cause;
 use crate::failure::{Failure, Remedy};
 use crate::source::moment;
-use crate::source::refused::word;
+use crate::source::shell::quoted;
 
 /// Files of the folder that are looked into at most.
 const MOST: usize = 50;
@@ -55,7 +55,7 @@ impl Sso {
             ))),
             "SSO-DUE" => failure.mend(Remedy::command(
                 "explain changes nothing; this refreshes it, or says why it cannot",
-                format!("keyfob get --profile {}", word(&self.profile)),
+                format!("keyfob get --profile {}", quoted(&self.profile)),
             )),
             _ => failure,
         }
@@ -63,8 +63,8 @@ impl Sso {
 
     fn sign_in(&self) -> String {
         match &self.settings.session {
-            Some(session) => format!("aws sso login --sso-session {}", word(session)),
-            None => format!("aws sso login --profile {}", word(&self.profile)),
+            Some(session) => format!("aws sso login --sso-session {}", quoted(session)),
+            None => format!("aws sso login --profile {}", quoted(&self.profile)),
         }
     }
 
@@ -78,7 +78,8 @@ impl Sso {
     }
 
     fn is_alive(&self, path: &Path) -> bool {
-        let known = path.extension().is_some_and(|extension| extension == "json") && *path != *self.cache.path;
+        let known =
+            path.extension().is_some_and(|extension| extension == "json") && *path != *self.cache.path;
         let bytes = known.then(|| crate::file::read(path).1.ok()).flatten();
         let other = bytes.and_then(|bytes| serde_json::from_slice::<Other>(&bytes).ok());
         let now: SystemTime = self.now();

@@ -10,7 +10,8 @@ use crate::clock::stamp;
 use crate::credentials::AccountId;
 use crate::failure::{Failure, Remedy};
 use crate::source::jwt::Claims;
-use crate::source::refused::{role_name, word};
+use crate::source::refused::role_name;
+use crate::source::shell::quoted;
 
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
 
@@ -54,7 +55,7 @@ fn trust(failure: Failure, claims: &Claims, role_arn: &str) -> Failure {
     let account = AccountId::of_arn(role_arn).map_or_else(String::new, |id| id.as_str().to_owned());
     let look = format!(
         "aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument",
-        word(role_name(role_arn))
+        quoted(role_name(role_arn))
     );
     failure
         .mend(Remedy::command(
@@ -84,8 +85,8 @@ fn audience(failure: Failure, claims: &Claims, role_arn: &str) -> Failure {
         "have the provider in IAM accept this one",
         format!(
             "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {}",
-            word(&arn),
-            word(audience)
+            quoted(&arn),
+            quoted(audience)
         ),
     ))
 }
@@ -98,8 +99,8 @@ fn issuer(failure: Failure, claims: &Claims, _role_arn: &str) -> Failure {
             "create the provider of this issuer in the role's account",
             format!(
                 "aws iam create-open-id-connect-provider --url {} --client-id-list {}",
-                word(issuer),
-                word(audience)
+                quoted(issuer),
+                quoted(audience)
             ),
         ))
         .mend(Remedy::new("or take a role of an account that has the provider"))
@@ -111,7 +112,7 @@ fn keys(failure: Failure, claims: &Claims, _role_arn: &str) -> Failure {
     failure
         .mend(Remedy::command(
             "make this address, and the jwks_uri that it names, reachable from the internet",
-            format!("curl -fsS {}", word(&address)),
+            format!("curl -fsS {}", quoted(&address)),
         ))
         .mend(Remedy::new("where it is reachable, wait: AWS asks again"))
 }
@@ -124,7 +125,8 @@ fn expired(failure: Failure, claims: &Claims, file: Option<&Path>) -> Failure {
     };
     let place = file.map_or_else(|| "the token".to_owned(), |path| path.display().to_string());
     let text = if claims.issuer.as_deref() == Some(GITHUB) {
-        "tokens of a GitHub job last five minutes: have a new one asked for each time (token_process)".to_owned()
+        "tokens of a GitHub job last five minutes: have a new one asked for each time (token_process)"
+            .to_owned()
     } else if claims.service_account().is_some() {
         format!("the kubelet renews {place} as long as the pod is well: make the pod anew")
     } else {

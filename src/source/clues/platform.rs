@@ -70,7 +70,9 @@ impl Platform {
             Some(_) => {
                 "AWS_EC2_METADATA_SERVICE_ENDPOINT names instance metadata, and AWS_EC2_METADATA_DISABLED switches it off"
             }
-            None if self.ec2 => "this is an EC2 instance, and AWS_EC2_METADATA_DISABLED switches its metadata off",
+            None if self.ec2 => {
+                "this is an EC2 instance, and AWS_EC2_METADATA_DISABLED switches its metadata off"
+            }
             None => return None,
         };
         let remedy = Remedy::command("unset the variable", "unset AWS_EC2_METADATA_DISABLED");
@@ -85,7 +87,8 @@ impl Platform {
         }
         let namespace = env.filled("POD_NAMESPACE").or(self.namespace.as_deref());
         let account = env.filled("POD_SERVICE_ACCOUNT");
-        let context = "this is a pod, and it has neither AWS_WEB_IDENTITY_TOKEN_FILE nor a Pod Identity endpoint";
+        let context =
+            "this is a pod, and it has neither AWS_WEB_IDENTITY_TOKEN_FILE nor a Pod Identity endpoint";
         let failure = doubt(&cause::WI_NOTINJECTED, context);
         let text = "annotate the service account, then make the pod anew: variables come in when it is made";
         Some(
