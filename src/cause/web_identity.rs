@@ -113,14 +113,14 @@ pub static WI_NODEROLE: Cause = Cause {
     ],
 };
 
-/// The credentials end before the token file is written again.
+/// The token file is not written anew in time.
 pub static WI_MTIME: Cause = Cause {
     code: "WI-MTIME",
-    title: "the credentials end before the token file is written again",
-    why: "some clients ask for new credentials only when the token file has changed; they fail in between",
+    title: "the token file is not written anew in time",
+    why: "a kubelet writes a new token when eight tenths of its life are over: this one has less than a tenth left, and once it has ended there are no credentials",
     fix: &[
-        "let such a client ask keyfob, which does not wait for the file",
-        "have the file written more often than the session is long",
+        "look whether the kubelet is well; make the pod anew",
+        "clients that wait for the file to change fail before: let them ask keyfob, which does not",
     ],
 };
 

@@ -34,6 +34,7 @@ const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-tok
 #[derive(Debug)]
 pub struct Imds {
     settings: Settings,
+    in_pod: bool,
     around: Arc<Surroundings>,
 }
 
@@ -41,7 +42,13 @@ impl Imds {
     /// The source; nothing is asked yet.
     #[must_use]
     pub fn new(settings: Settings, around: Arc<Surroundings>) -> Self {
-        Self { settings, around }
+        Self { settings, in_pod: false, around }
+    }
+
+    /// The same in a pod that nobody gave an identity of its own: what is found is the node's.
+    #[must_use]
+    pub fn in_pod(self, in_pod: bool) -> Self {
+        Self { in_pod, ..self }
     }
 
     /// The region the instance runs in, where metadata says so.
@@ -66,7 +73,11 @@ impl Imds {
         let document = self.get("GET credentials", &path, &pass, not_json, notes).await;
         let document = document
             .map_err(|wrong| wrong.failure(&pass, &cause::IMDS_EMPTYPROFILE).seen("role", clipped(&role)))?;
-        credentials(&role, &document).map_err(|failure| failure.seen("role", clipped(&role)))
+        let found = credentials(&role, &document).map_err(|failure| failure.seen("role", clipped(&role)))?;
+        if self.in_pod {
+            notes.doubts.push(refused::of_node(&clipped(&role)));
+        }
+        Ok(found)
     }
 
     /// What goes with every further request: a token, or why there is none.

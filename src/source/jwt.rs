@@ -18,6 +18,8 @@ pub(super) struct Claims {
     pub(super) subject: Option<String>,
     /// `aud`, one or many.
     pub(super) audience: Vec<String>,
+    /// `iat`
+    pub(super) issued: Option<SystemTime>,
     /// `exp`
     pub(super) expiry: Option<SystemTime>,
 }
@@ -33,7 +35,10 @@ impl Claims {
         }
         let said: Map<String, Value> = serde_json::from_slice(&base64::decode(plain).ok()?).ok()?;
         let text = |name: &str| said.get(name).and_then(Value::as_str).map(shown);
-        let expiry = said.get("exp").and_then(Value::as_f64);
+        let time = |name: &str| {
+            let since = Duration::try_from_secs_f64(said.get(name)?.as_f64()?).ok()?;
+            SystemTime::UNIX_EPOCH.checked_add(since)
+        };
         let audience = match said.get("aud") {
             Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).map(shown).collect(),
             Some(Value::String(one)) => vec![shown(one)],
@@ -43,14 +48,21 @@ impl Claims {
             issuer: text("iss"),
             subject: text("sub"),
             audience,
-            expiry: expiry
-                .and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(exp).ok()?)),
+            issued: time("iat"),
+            expiry: time("exp"),
         })
     }
 
     /// The issuer as IAM names its provider: without the scheme.
     pub(super) fn provider(&self) -> Option<&str> {
         self.issuer.as_deref().map(|issuer| issuer.strip_prefix("https://").unwrap_or(issuer))
+    }
+
+    /// Whether nine tenths of its life are over: a kubelet writes a new one after eight.
+    pub(super) fn overdue(&self, now: SystemTime) -> bool {
+        let life = self.expiry.zip(self.issued).and_then(|(end, begin)| end.duration_since(begin).ok());
+        let left = self.expiry.and_then(|end| end.duration_since(now).ok());
+        life.zip(left).is_some_and(|(life, left)| left < life / 10)
     }
 
     /// Namespace and name, where the token is of a service account of Kubernetes.

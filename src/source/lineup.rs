@@ -222,7 +222,9 @@ impl Botocore {
             let context = "metadata_service_timeout leaves no time";
             return Ok(Arc::new(Settled::new(kind, Failure::misconfigured(&cause::PROFILE_VALUE, context))));
         }
-        Ok(Arc::new(Imds::new(settings, Arc::clone(&self.around))))
+        // Whoever lists metadata among a role's sources means the node.
+        let in_pod = self.role.sources.is_none() && self.env.filled("KUBERNETES_SERVICE_HOST").is_some();
+        Ok(Arc::new(Imds::new(settings, Arc::clone(&self.around)).in_pod(in_pod)))
     }
 
     fn allows(&self, kind: SourceKind) -> bool {

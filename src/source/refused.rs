@@ -42,7 +42,7 @@ pub(super) fn of_clock(failure: Failure, calls: &[Call]) -> Failure {
     let text = format!("this clock is {minutes} min {way} AWS's: have NTP set it");
     let failure = Failure { kind: FailureKind::Denied, cause: &cause::CLOCK, context, ..failure };
     failure
-        .seen("clock_behind_s", behind)
+        .seen("clock_off_by", format!("{minutes} min"))
         .mend(Remedy::command(text, "sudo timedatectl set-ntp true"))
         .mend(Remedy::command("where chrony keeps the time, have it set at once", "sudo chronyc makestep"))
         .mend(Remedy::new("in a virtual machine or a container: the host's clock is the one to set"))
@@ -161,7 +161,7 @@ mod tests {
         }
         let ahead = of_clock(Failure::denied(&cause::CLOCK, "x"), &[call(-1020)]);
         assert_eq!(ahead.context, "x; this clock is 17 min ahead of AWS's");
-        assert_eq!(ahead.fact("clock_behind_s"), Some("-1020"));
+        assert_eq!(ahead.fact("clock_off_by"), Some("17 min"));
         let denied = of_clock(Failure::denied(&cause::STS_DENIED, "x"), &[call(9999)]);
         assert_eq!(denied.cause.code, "STS-DENIED");
         assert_eq!(of_clock(expired(), &[]).cause.code, "KEY-EXPIRED");

@@ -163,6 +163,9 @@ impl WebIdentity {
             policy: policy.clone(),
         };
         let answer = around.sts.assume_role_with_web_identity(&ask, &place, notes).await;
+        if answer.is_ok() {
+            notes.doubts.extend(refused::overdue(&claims, around.clock.now(), self.asked.token.file()));
+        }
         answer.map_err(|failure| {
             let good_here = refused::good_here(&claims, around.clock.now());
             let by_clock = failure.cause != &cause::WI_EXPIRED || good_here;

@@ -7,6 +7,7 @@ answers everything like this. `hosts NAME ADDRESS`, first, gives a name an addre
 """
 
 import http.server
+import os
 import socket
 import subprocess
 import sys
@@ -71,6 +72,8 @@ def main():
             subprocess.run(["mount", "--bind", hosts.name, "/etc/hosts"], check=True)
         words = words[3:]
     kept = furnish(words) if words else None
+    # Python itself puts a locale there where there is none.
+    os.environ.pop("LC_CTYPE", None)
     ended = subprocess.run(command).returncode
     del kept
     sys.exit(ended)

@@ -30,9 +30,11 @@ fn denied(failure: Failure, role_arn: &str) -> Failure {
         quoted(role_name(role_arn))
     );
     let Some(caller) = caller else {
-        return failure
-            .mend(Remedy::command("let the role's trust policy name the caller", look))
-            .mend(Remedy::new("and let the caller's own policies allow sts:AssumeRole on the role"));
+        return failure.mend(Remedy::command("let the role's trust policy name the caller", look)).mend(
+            Remedy::new(
+                "it may as well be the caller's own policies: they have to allow sts:AssumeRole on the role",
+            ),
+        );
     };
     let may = format!(
         "aws iam simulate-principal-policy --policy-source-arn {} --action-names sts:AssumeRole --resource-arns {}",
@@ -48,7 +50,10 @@ fn denied(failure: Failure, role_arn: &str) -> Failure {
             ),
             look,
         ))
-        .mend(Remedy::command("and let the caller's own policies allow sts:AssumeRole on the role", may))
+        .mend(Remedy::command(
+            "it may as well be the caller's own policies: they have to allow sts:AssumeRole on the role",
+            may,
+        ))
 }
 
 /// A policy names a role, not its sessions.

@@ -31,6 +31,12 @@ pub(super) fn by_proxy(failure: Failure, proxy: &str) -> Failure {
         ))
 }
 
+/// What a pod gets that asks metadata.
+pub(super) fn of_node(role: &str) -> Failure {
+    let context = format!("this is a pod, and instance metadata gave it {role}, the role of its node");
+    Failure::misconfigured(&cause::WI_NODEROLE, context).seen("role", role)
+}
+
 /// The failure with what to do about it.
 pub(super) fn mended(failure: Failure) -> Failure {
     let role = failure.fact("role").unwrap_or_default().to_owned();

@@ -66,7 +66,7 @@ fn trust(failure: Failure, claims: &Claims, role_arn: &str) -> Failure {
             look,
         ))
         .mend(Remedy::new(format!(
-            "its Principal has to be {}, its Action sts:AssumeRoleWithWebIdentity",
+            "where no statement is about this provider: its Principal has to be {}, its Action sts:AssumeRoleWithWebIdentity",
             json!({ "Federated": format!("arn:aws:iam::{account}:oidc-provider/{provider}") })
         )))
 }
@@ -135,6 +135,14 @@ fn expired(failure: Failure, claims: &Claims, file: Option<&Path>) -> Failure {
     failure.mend(Remedy::new(text))
 }
 
+/// A token of a pod that still works, and should have been written anew by now.
+pub(super) fn overdue(claims: &Claims, now: SystemTime, file: Option<&Path>) -> Option<Failure> {
+    let path = file.filter(|_| claims.service_account().is_some() && claims.overdue(now))?;
+    let end = stamp(claims.expiry?);
+    let context = format!("the token in {} ends at {end}, and nobody has written a new one", path.display());
+    Some(with_claims(Failure::misconfigured(&cause::WI_MTIME, context), claims))
+}
+
 /// Whether AWS calls a token expired that is not so by our clock.
 pub(super) fn good_here(claims: &Claims, now: SystemTime) -> bool {
     claims.expiry.is_some_and(|end| end > now)
@@ -153,6 +161,7 @@ mod tests {
             issuer: Some("https://oidc.example/id/1".to_owned()),
             subject: Some("system:serviceaccount:web:app".to_owned()),
             audience: vec!["sts.amazonaws.com".to_owned()],
+            issued: Some(SystemTime::UNIX_EPOCH),
             expiry: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60)),
         }
     }
@@ -177,6 +186,19 @@ mod tests {
         assert!(told(&cause::WI_EXPIRED).0.contains("make the pod anew"));
         assert!(told(&cause::WI_AUD).0.starts_with("request the token with the audience"));
         assert_eq!(told(&cause::AWS_5XX).0, cause::AWS_5XX.fix[0]);
+    }
+
+    #[test]
+    fn a_token_that_should_have_been_renewed_is_noticed() {
+        let told = |seconds, claims: &Claims| {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            overdue(claims, now, Some(Path::new("/t"))).map(|doubt| doubt.cause.code)
+        };
+        assert_eq!(told(50, &claims()), None);
+        assert_eq!(told(55, &claims()), Some("WI-MTIME"));
+        assert_eq!(told(61, &claims()), None, "AWS says so then");
+        assert_eq!(told(55, &Claims { subject: Some("repo:x".to_owned()), ..claims() }), None);
+        assert_eq!(told(55, &Claims { issued: None, ..claims() }), None);
     }
 
     #[test]
