@@ -19,6 +19,7 @@ pub(super) static LIST: &[&Cause] = &[
     &PI_HOSTNET,
     &PI_THROTTLE,
     &PI_OLDSDK,
+    &SDK_OLD,
     &ECS_NOROLE,
     &ECS_CHILDENV,
 ];
@@ -146,6 +147,17 @@ pub static PI_OLDSDK: Cause = Cause {
     fix: &[
         "take a newer version of the SDK",
         "or let `keyfob exec` start the program: it hands the token over in a variable as well",
+    ],
+};
+
+/// The SDK is too old for a setting.
+pub static SDK_OLD: Cause = Cause {
+    code: "SDK-OLD",
+    title: "the SDK is too old for a setting",
+    why: "SDKs pass over what they do not know: the config file, sso-session, credential_process and container endpoints came one after the other",
+    fix: &[
+        "take a newer version of the SDK; for Go 1 and JavaScript 2 set AWS_SDK_LOAD_CONFIG=1",
+        "or let keyfob read the setting, and serve the program keys it knows: keyfob exec",
     ],
 };
 

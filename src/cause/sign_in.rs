@@ -18,6 +18,7 @@ pub(super) static LIST: &[&Cause] = &[
     &LOGIN_DENIED,
     &LOGIN_CACHE,
     &LOGIN_DUE,
+    &LOGIN_UNSUPPORTED,
 ];
 
 /// The SSO settings of the profile do not fit together.
@@ -133,4 +134,15 @@ pub static SSO_STALE_CACHE: Cause = Cause {
     title: "the sign-in that is there is kept under another name",
     why: "a token is kept under the name of the sso-session, or else under the start URL: a sign-in for the one is none for the other",
     fix: &["run `aws sso login` for this very profile"],
+};
+
+/// The SDK does not know `aws login`.
+pub static LOGIN_UNSUPPORTED: Cause = Cause {
+    code: "LOGIN-UNSUPPORTED",
+    title: "the SDK does not know `aws login`",
+    why: "login_session is read by recent SDKs only, by boto3 with botocore[crt]; others find nothing in such a profile",
+    fix: &[
+        "let the program ask keyfob, which reads login_session",
+        "or put credential_process = keyfob get --profile NAME --output process into a profile of its own",
+    ],
 };

@@ -17,6 +17,7 @@ mod passed;
 mod peer;
 mod pulse;
 mod reply;
+mod sdk;
 pub mod status;
 mod target;
 #[cfg(test)]
