@@ -92,6 +92,12 @@ pub struct Remedy {
 }
 
 impl Remedy {
+    /// What to do about a cause in general.
+    #[must_use]
+    pub fn of(cause: &Cause) -> Vec<Self> {
+        cause.fix.iter().copied().map(Self::new).collect()
+    }
+
     /// In words alone.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
@@ -181,7 +187,7 @@ impl Failure {
     /// What to do, most likely first: made for this case, else as the catalogue says. Never empty.
     #[must_use]
     pub fn fixes(&self) -> Vec<Remedy> {
-        if self.remedies.is_empty() { self.cause.remedies() } else { self.remedies.clone() }
+        if self.remedies.is_empty() { Remedy::of(self.cause) } else { self.remedies.clone() }
     }
 
     /// The first thing to do, on one line.

@@ -29,8 +29,6 @@ pub use sign_in::*;
 pub use sts::*;
 pub use web_identity::*;
 
-use crate::failure::Remedy;
-
 /// One known reason for failure.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cause {
@@ -42,14 +40,6 @@ pub struct Cause {
     pub why: &'static str,
     /// What to do, most likely first; each an instruction.
     pub fix: &'static [&'static str],
-}
-
-impl Cause {
-    /// What to do about it in general.
-    #[must_use]
-    pub fn remedies(&self) -> Vec<Remedy> {
-        self.fix.iter().copied().map(Remedy::new).collect()
-    }
 }
 
 /// The cause of that code.

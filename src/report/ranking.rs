@@ -82,10 +82,10 @@ impl Resolution {
 
     /// A file that may not be read: botocore takes it for an empty one, but somebody did configure something.
     fn unreadable(&self) -> Option<Failure> {
-        let of = |cause| self.doubts().chain(self.skipped()).find(move |failure| failure.cause == cause);
-        let found =
-            [&cause::FILE_SANDBOX, &cause::FILE_SELINUX, &cause::FILE_EACCES].into_iter().find_map(of)?;
-        Some(Failure { kind: FailureKind::Misconfigured, ..found.clone() })
+        let closed = self.skipped().find(|failure| failure.cause == &cause::FILE_EACCES)?;
+        let of = |cause| self.doubts().find(move |failure| failure.cause == cause);
+        let found = [&cause::FILE_SANDBOX, &cause::FILE_SELINUX].into_iter().find_map(of);
+        Some(Failure { kind: FailureKind::Misconfigured, ..found.unwrap_or(closed).clone() })
     }
 
     /// The last source, where it was asked and refused: the metadata service, as a rule.

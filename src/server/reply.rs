@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::cause::{self, Cause};
 use crate::clock::stamp;
 use crate::credentials::{Credentials, RoleName};
-use crate::failure::Failure;
+use crate::failure::{Failure, Remedy};
 use crate::keeper::{Snapshot, Usable};
 use crate::report::TraceId;
 use crate::server::sdk;
@@ -273,7 +273,7 @@ impl Refusal {
     /// The answer.
     pub(super) fn reply(&self) -> Reply {
         let trace = self.trace.unwrap_or_else(TraceId::random).to_string();
-        let fixes = self.failure.as_ref().map_or_else(|| self.cause.remedies(), |failure| failure.fixes());
+        let fixes = self.failure.as_ref().map_or_else(|| Remedy::of(self.cause), |failure| failure.fixes());
         let body = ErrorBody {
             code: self.code,
             message: &self.message,

@@ -65,7 +65,7 @@ impl Environment {
     /// A key id without its secret: botocore stops.
     fn half(&self) -> Failure {
         let unset = Remedy::command(
-            format!("or unset {KEY_ID}, so that the next source is asked"),
+            format!("unset {KEY_ID}, so that the next source is asked"),
             format!("unset {KEY_ID} {SECRET_KEY}"),
         );
         if let Some(near) = self.misspelt(SECRET_KEY, &OTHER_SECRETS) {
@@ -98,12 +98,12 @@ impl Environment {
             }
             None if self.under_sudo() => {
                 let user = self.env.filled("SUDO_USER").unwrap_or_default();
-                let context = format!("sudo runs this for {user}, and no variable begins with {PREFIX}");
+                let context = format!("sudo runs this for {user}, and none of AWS's variables came along");
                 let names = format!("AWS_PROFILE,{KEY_ID},{SECRET_KEY},{},AWS_REGION", TOKENS[1]);
                 let command = format!("sudo --preserve-env={names} COMMAND");
                 doubt(&cause::ENV_SUDO, context)
                     .mend(Remedy::command("let sudo pass on what the calling shell has exported", command))
-                    .mend(Remedy::new("or put the settings into the service's own configuration"))
+                    .mend(Remedy::new("put the settings into the service's own configuration"))
             }
             None => Failure::not_configured(format!("{KEY_ID} is not set")),
         }
@@ -119,7 +119,9 @@ impl Environment {
     }
 
     fn under_sudo(&self) -> bool {
-        self.env.filled("SUDO_USER").is_some() && !self.env.iter().any(|(name, _)| name.starts_with(PREFIX))
+        // What the machine sets for all its users says nothing about this one.
+        let own = |name: &str| name.starts_with(PREFIX) && !name.starts_with("AWS_EC2_METADATA");
+        self.env.filled("SUDO_USER").is_some() && !self.env.iter().any(|(name, _)| own(name))
     }
 }
 

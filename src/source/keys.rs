@@ -75,7 +75,7 @@ pub(super) fn of_variables(pairs: &[(&'static str, &str)]) -> Option<Failure> {
             let unset = format!("unset {}", names.join(" "));
             failure
                 .mend(fill)
-                .mend(Remedy::command("or unset the keys, so that the next source is asked", unset))
+                .mend(Remedy::command("unset the keys, so that the next source is asked", unset))
         }
         _ => {
             let clean = |name: &&str| {

@@ -26,7 +26,7 @@ pub(super) fn unknown(session: &Session) -> Failure {
         return Failure { remedies: other.remedies, ..failure };
     }
     if is_placeholder(name) {
-        return fail(&cause::ENV_LITERAL, "; it is a placeholder that nobody has filled in");
+        return listed(session, fail(&cause::ENV_LITERAL, "; it is a placeholder that nobody has filled in"));
     }
     if let Some(place) = glued(session, name) {
         return Failure { kind: FailureKind::Misconfigured, ..place };
@@ -46,7 +46,7 @@ pub(super) fn unknown(session: &Session) -> Failure {
         }
         // Only `default` is not asked for by everybody who leaves the variable alone.
         (None, Some(variable)) => listed(session, fail(&cause::PROFILE_UNKNOWN, "")).mend(Remedy::command(
-            format!("or unset {variable}, so that the default profile and the other sources are asked"),
+            format!("unset {variable}, so that the default profile and the other sources are asked"),
             format!("unset {variable}"),
         )),
         (None, None) => listed(session, fail(&cause::PROFILE_UNKNOWN, "")),

@@ -17,11 +17,11 @@ pub(super) fn sed(script: &str, file: impl Display) -> String {
     format!("sed -i {} {}", quoted(script), quoted(file))
 }
 
-/// The text as `sed` takes it on either side of a substitution with `|`.
+/// The text as `sed` takes it on either side of a substitution with `|`. A dot may stay what it is: it means itself too.
 pub(super) fn literal(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
-        if r"\|&[].*^$/".contains(c) {
+        if r"\|&[]*^$".contains(c) {
             out.push('\\');
         }
         out.push(c);
@@ -41,6 +41,6 @@ mod tests {
             assert_eq!(quoted(word), want);
         }
         assert_eq!(sed("3d", "/h/my file"), "sed -i 3d '/h/my file'");
-        assert_eq!(literal("a.b[1]"), r"a\.b\[1\]");
+        assert_eq!(literal("a.b[1]|"), r"a.b\[1\]\|");
     }
 }

@@ -82,7 +82,7 @@ impl Statics {
             let rename = sed(&format!("{}s/^[^=:]*/{SECRET_KEY} /", at.line), file);
             return failure.mend(Remedy::command(format!("{name} is not read: rename it"), rename));
         }
-        let text = format!("or remove {KEY_ID}, so that the next source is asked");
+        let text = format!("remove {KEY_ID}, so that the next source is asked");
         failure
             .mend(Remedy::new(format!("add {SECRET_KEY} below line {}", key_id.line)))
             .mend(Remedy::command(text, sed(&format!("{}d", key_id.line), file)))
@@ -102,8 +102,7 @@ fn filled<'a>(key: &str, setting: &'a Setting, other: &Setting) -> Result<&'a st
     let text = setting.text(key)?;
     if text.is_empty() {
         let (file, lines) = (setting.file.display(), format!("{}d;{}d", setting.line, other.line));
-        let both =
-            Remedy::command("or remove both keys, so that the next source is asked", sed(&lines, file));
+        let both = Remedy::command("remove both keys, so that the next source is asked", sed(&lines, file));
         return Err(Failure::misconfigured(&cause::FILE_EMPTYVAL, format!("{setting}: {key} is empty"))
             .mend(Remedy::new(format!("fill in {key} in line {}", setting.line)))
             .mend(both));

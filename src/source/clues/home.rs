@@ -39,7 +39,7 @@ fn sudo(facts: &Facts) -> Option<Failure> {
     Some(
         doubt(&cause::HOME_SUDO, context)
             .mend(Remedy::command(text, named(theirs)))
-            .mend(Remedy::new("or run it without sudo")),
+            .mend(Remedy::new("run it without sudo")),
     )
 }
 
@@ -97,7 +97,7 @@ fn nobody(facts: &Facts) -> Option<Failure> {
     Some(
         doubt(&cause::HOME_NOUSER, context)
             .mend(Remedy::command("say where its home folder is", "export HOME=/path/to/home"))
-            .mend(Remedy::new("or name the files: AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")),
+            .mend(Remedy::new("name the files: AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")),
     )
 }
 
@@ -122,6 +122,6 @@ fn systemd(facts: &Facts) -> Option<Failure> {
         let line = "Environment=AWS_CONFIG_FILE=/home/NAME/.aws/config AWS_SHARED_CREDENTIALS_FILE=/home/NAME/.aws/credentials";
         doubt(&cause::HOME_SYSTEMD, context)
             .mend(Remedy::new(format!("add to [Service] of the unit, with `systemctl edit UNIT`: {line}")))
-            .mend(Remedy::new("or User=NAME of who has the files"))
+            .mend(Remedy::new("User=NAME of who has the files"))
     })
 }

@@ -9,6 +9,9 @@ mod place;
 mod platform;
 mod profile;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub(super) use facts::Facts;

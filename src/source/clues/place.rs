@@ -71,7 +71,7 @@ fn sandbox(facts: &Facts) -> Option<Failure> {
     Some(
         doubt(&cause::FILE_SANDBOX, context)
             .mend(Remedy::command("grant it the folder", command))
-            .mend(Remedy::new("or install the program without confinement")),
+            .mend(Remedy::new("install the program without confinement")),
     )
 }
 
@@ -147,7 +147,9 @@ fn not_mounted(facts: &Facts) -> Option<Failure> {
         ("mount the host's folder", Some(format!("docker run --volume \"$HOME/.aws\":{target}:ro …")))
     };
     let first = Remedy { command, ..Remedy::new(kept) };
-    Some(doubt(&cause::FILE_NOTMOUNTED, context).mend(first).mend(Remedy::new(
-        "or pass keys on as variables: --env AWS_ACCESS_KEY_ID --env AWS_SECRET_ACCESS_KEY",
-    )))
+    Some(
+        doubt(&cause::FILE_NOTMOUNTED, context).mend(first).mend(Remedy::new(
+            "pass keys on as variables: --env AWS_ACCESS_KEY_ID --env AWS_SECRET_ACCESS_KEY",
+        )),
+    )
 }

@@ -57,8 +57,8 @@ fn stale(session: &Session, walk: &[Attempt]) -> Option<Failure> {
     ];
     let set: Vec<&str> = names.into_iter().filter(|name| session.env.get(name).is_some()).collect();
     let context = format!(
-        "{}; the profile {} has credentials and is not asked before the environment",
-        failure.context, session.profile
+        "the keys in the environment hide the profile {}, which has credentials, and are dead: {}",
+        session.profile, failure.context
     );
     let unset = Remedy::command("unset them, and the profile is used", format!("unset {}", set.join(" ")));
     Some(doubt(&cause::ENV_STALE, context).mend(unset))

@@ -77,7 +77,7 @@ async fn what_is_broken_ends_the_walk() {
     is(&named("gone"), "", "", "profile! PROFILE-UNKNOWN").await;
     is(&named(""), "", "", "profile! PROFILE-UNKNOWN").await;
     is(&named("default"), "", "", "profile! PROFILE-UNKNOWN").await;
-    is(&named("p"), "[p]", "", "profile! PROFILE-UNKNOWN").await;
+    is(&named("p"), "[p]", "", "profile! PROFILE-PREFIX").await;
     is(&named("p"), "[profile p]", "", "env ENVK").await;
     is(&[], sso, &format!("[default]\n{KEYS}"), "sso! SSO-CONFIG").await;
     is(&[], "[default]\nsso_start_url=x\nsso_region=y", "", "nothing").await;
@@ -389,8 +389,12 @@ async fn an_unknown_profile_is_answered_with_what_was_probably_meant() {
     };
     assert!(said("[profile prod]", "", "prdo").await.ends_with("did you mean `prod`?"));
     assert!(said("[profile Prod]", "", "prod").await.ends_with("did you mean `Prod`?"));
-    assert!(said("[prod]", "", "prod").await.ends_with("its section must be [profile prod]"));
-    assert!(said("", "[profile prod]", "prod").await.ends_with("its section must be [prod]"));
+    assert!(said("[prod]", "", "prod").await.ends_with("the section is [prod] and must be [profile prod]"));
+    assert!(
+        said("", "[profile prod]", "prod")
+            .await
+            .ends_with("the section is [profile prod] and must be [prod]")
+    );
     assert!(said("[profile stage]", "", "prod").await.ends_with("/credentials"));
 }
 

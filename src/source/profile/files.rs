@@ -182,18 +182,19 @@ fn closed(path: &Path) -> Failure {
 #[must_use]
 pub fn forbidden(path: &Path, cause: &'static cause::Cause) -> Failure {
     let us = nix::unistd::Uid::effective();
-    let failure = Failure::new(
-        FailureKind::NotConfigured,
-        cause,
-        format!("{} may not be read by this user (uid {us})", path.display()),
-    )
-    .seen("uid", us);
+    let fail = |whose: String| {
+        let context = format!("{} may not be read by this user (uid {us}{whose})", path.display());
+        Failure::new(FailureKind::NotConfigured, cause, context).seen("uid", us)
+    };
     match std::fs::metadata(path) {
         Ok(about) => {
-            failure.seen("owner", about.uid()).seen("mode", format!("{:04o}", about.mode() & 0o7777))
+            let mode = format!("{:04o}", about.mode() & 0o7777);
+            fail(format!("; it is of uid {} with mode {mode}", about.uid()))
+                .seen("owner", about.uid())
+                .seen("mode", mode)
         }
         // The folder cannot be entered.
-        Err(_) => failure.seen("folder", path.parent().unwrap_or(path).display()),
+        Err(_) => fail(String::new()).seen("folder", path.parent().unwrap_or(path).display()),
     }
 }
 
@@ -221,10 +222,8 @@ fn unparsable(path: &Path, fault: &Fault) -> Failure {
 /// A section glued to a value makes the keys below it stand twice.
 fn glue(path: &Path, bytes: &[u8]) -> Option<Failure> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let lines = text.lines().enumerate();
-    let (index, name) = lines
-        .filter(|(_, line)| !line.trim_start().starts_with(['#', ';', '[']))
-        .find_map(|(index, line)| Some((index, glued(line.trim_end())?)))?;
+    let values = text.lines().enumerate().filter_map(|(index, line)| Some((index, line.split_once('=')?.1)));
+    let (index, name) = values.into_iter().find_map(|(index, value)| Some((index, glued(value.trim())?)))?;
     Some(Failure { kind: FailureKind::Misconfigured, ..doubt_of_glue(path, index + 1, name) })
 }
 

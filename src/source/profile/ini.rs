@@ -263,6 +263,7 @@ fn fault(line: usize, what: &str, text: &str) -> Fault {
         let mend = ("remove the mark", format!("{line}s/^\\xef\\xbb\\xbf//"));
         return Fault { mend: Some((mend.0.to_owned(), mend.1)), ..said(line, what.to_owned()) };
     }
+    let what = if text.starts_with('[') { "a section without its closing bracket" } else { what };
     let shown = masked(text);
     let known = shown.strip_suffix(" …").filter(|key| !key.contains(' '));
     let (column, mend) = match known {
