@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn codes(first: &[&str], env: &[(&str, &str)]) -> Vec<&'static str> {
-        let first = first.iter().map(ToString::to_string).collect();
+        let first: BTreeSet<String> = first.iter().map(ToString::to_string).collect();
         let platform = Platform { namespace: Some("web".to_owned()), ec2: first.is_empty(), first };
         platform.doubts(&env.iter().copied().collect()).iter().map(|doubt| doubt.cause.code).collect()
     }
