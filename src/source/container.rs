@@ -88,7 +88,8 @@ impl Container {
         let (token, claims) = self.authorization(notes)?;
         let url = url?;
         allowed(&url, self.variable())?;
-        let pod = (self.kind() == SourceKind::EksPodIdentity).then(|| Pod { claims, on_host: self.on_host });
+        let pod =
+            (self.kind() == SourceKind::EksPodIdentity).then_some(Pod { claims, on_host: self.on_host });
         let mut tried = 0;
         loop {
             tried += 1;

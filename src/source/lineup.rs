@@ -273,7 +273,10 @@ impl Lineup for Botocore {
             let (within, mut unread) = (self.around.attempt_timeout, Notes::default());
             let files = Files::read(&self.env, within, &mut unread).await.ok();
             let session = files.map(|files| Session::of(&self.env, self.role.profile.as_deref(), files));
-            clues::of(session, &self.env, walk).await
+            let mut doubts = clues::of(session, &self.env, walk).await;
+            // What a role does not allow is not what it lacks.
+            doubts.retain(|doubt| clues::about(doubt.cause).is_none_or(|kind| self.allows(kind)));
+            doubts
         })
     }
 }

@@ -265,7 +265,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
             let text = format!(
                 "in a pod, set fsGroup in its security context; elsewhere let uid {us} read the file"
             );
-            let command = format!("sudo chown {us} {}", quoted(&path.display().to_string()));
+            let command = format!("sudo chown {us} {}", quoted(path.display()));
             failure.mend(Remedy::command(text, command))
         }
         _ => {

@@ -38,7 +38,7 @@ fn denied(failure: Failure, role_arn: &str) -> Failure {
     };
     let may = format!(
         "aws iam simulate-principal-policy --policy-source-arn {} --action-names sts:AssumeRole --resource-arns {}",
-        quoted(&principal(&caller)),
+        quoted(principal(&caller)),
         quoted(role_arn)
     );
     failure

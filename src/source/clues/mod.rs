@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub(super) use facts::Facts;
 
 use platform::Platform;
+pub(super) use platform::about;
 
 use super::keys::{doubt_of_glue, glued};
 use super::profile::files::AwsFile;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::cause::{self, Cause};
 use crate::config::env::Env;
+use crate::credentials::SourceKind;
 use crate::failure::{Failure, Remedy};
 use crate::file;
 
@@ -130,6 +131,16 @@ fn job(env: &Env) -> Option<Failure> {
     let permissions = Remedy::new("give the job `permissions: {id-token: write, contents: read}`");
     let fork = "for the pull request of a fork there is never a token: run what needs one after the merge";
     Some(if of_fork { failure.mend(permissions).mend(Remedy::new(fork)) } else { failure.mend(permissions) })
+}
+
+/// The source that would have had credentials.
+pub(in crate::source) fn about(cause: &Cause) -> Option<SourceKind> {
+    match cause.code {
+        "WI-NOTINJECTED" | "GHA-IDTOKEN" => Some(SourceKind::WebIdentity),
+        "ECS-NOROLE" | "ECS-CHILDENV" => Some(SourceKind::Container),
+        "IMDS-DISABLED" => Some(SourceKind::Imds),
+        _ => None,
+    }
 }
 
 fn doubt(cause: &'static Cause, context: impl Into<String>) -> Failure {
