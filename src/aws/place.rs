@@ -94,7 +94,8 @@ impl Place {
     }
 
     /// Whether the global endpoint would be asked, variants aside.
-    pub(super) fn global(&self) -> bool {
+    #[must_use]
+    pub fn global(&self) -> bool {
         let legacy = |region: &String| self.variant.legacy && LEGACY.contains(&region.as_str());
         self.endpoint.is_none() && self.region.as_ref().is_none_or(legacy)
     }

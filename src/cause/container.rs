@@ -13,6 +13,15 @@ pub(super) static LIST: &[&Cause] = &[
     &CONT_TIMEOUT,
     &CONT_JSON,
     &CONT_EXPIRED,
+    &PI_NOASSOC,
+    &PI_NETPOL,
+    &PI_CNI,
+    &PI_HOSTNET,
+    &PI_THROTTLE,
+    &PI_OLDSDK,
+    &SDK_OLD,
+    &ECS_NOROLE,
+    &ECS_CHILDENV,
 ];
 
 /// The host of AWS_CONTAINER_CREDENTIALS_FULL_URI is not allowed over http.
@@ -85,4 +94,85 @@ pub static CONT_EXPIRED: Cause = Cause {
     title: "the container endpoint handed out expired credentials",
     why: "they would be refused by AWS",
     fix: &["look at the endpoint; compare the clocks"],
+};
+
+/// EKS Pod Identity has no association for this service account.
+pub static PI_NOASSOC: Cause = Cause {
+    code: "PI-NOASSOC",
+    title: "EKS Pod Identity has no association for this service account",
+    why: "an association says which role a service account of a namespace gets, and there is none in this cluster",
+    fix: &["create the association: aws eks create-pod-identity-association"],
+};
+
+/// Nothing comes through to the agent of EKS Pod Identity.
+pub static PI_NETPOL: Cause = Cause {
+    code: "PI-NETPOL",
+    title: "nothing comes through to the agent of EKS Pod Identity",
+    why: "packets to 169.254.170.23 are dropped: usual for an egress policy that does not name link-local addresses",
+    fix: &["let the pod's egress reach 169.254.170.23/32, port 80; with Cilium, the entity `host`"],
+};
+
+/// Something else answers in the place of the agent of EKS Pod Identity.
+pub static PI_CNI: Cause = Cause {
+    code: "PI-CNI",
+    title: "something else answers in the place of the agent of EKS Pod Identity",
+    why: "a pod with hostPort 80, or the network's own datapath, takes what is meant for 169.254.170.23",
+    fix: &[
+        "move the pod that has hostPort 80 to another port",
+        "look for a newer version of the network plugin",
+    ],
+};
+
+/// EKS Pod Identity does not serve pods in the network of their host.
+pub static PI_HOSTNET: Cause = Cause {
+    code: "PI-HOSTNET",
+    title: "EKS Pod Identity does not serve this pod in the network of its host",
+    why: "the pod has hostNetwork: true, and the agent's address is not the same from there",
+    fix: &["use a web identity (IRSA) for this pod, or take hostNetwork away"],
+};
+
+/// The agent of EKS Pod Identity asks to slow down.
+pub static PI_THROTTLE: Cause = Cause {
+    code: "PI-THROTTLE",
+    title: "the agent of EKS Pod Identity asks to slow down",
+    why: "many pods of one node ask at once, as after a restart",
+    fix: &["wait: it is tried again with growing pauses"],
+};
+
+/// The SDK is too old for a token that is in a file.
+pub static PI_OLDSDK: Cause = Cause {
+    code: "PI-OLDSDK",
+    title: "the SDK is too old for a token that is in a file",
+    why: "it knows AWS_CONTAINER_CREDENTIALS_FULL_URI and not AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, so it asks without the token",
+    fix: &[
+        "take a newer version of the SDK",
+        "or let `keyfob exec` start the program: it hands the token over in a variable as well",
+    ],
+};
+
+/// The SDK is too old for a setting.
+pub static SDK_OLD: Cause = Cause {
+    code: "SDK-OLD",
+    title: "the SDK is too old for a setting",
+    why: "SDKs pass over what they do not know: the config file, sso-session, credential_process and container endpoints came one after the other",
+    fix: &[
+        "take a newer version of the SDK; for Go 1 and JavaScript 2 set AWS_SDK_LOAD_CONFIG=1",
+        "or let keyfob read the setting, and serve the program keys it knows: keyfob exec",
+    ],
+};
+
+/// The ECS task has no role.
+pub static ECS_NOROLE: Cause = Cause {
+    code: "ECS-NOROLE",
+    title: "the ECS task has no role",
+    why: "ECS sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI for tasks with a task role; the execution role is for ECS itself",
+    fix: &["name a taskRoleArn in the task definition, and start the task anew"],
+};
+
+/// The container's first process has an endpoint that this one was not told of.
+pub static ECS_CHILDENV: Cause = Cause {
+    code: "ECS-CHILDENV",
+    title: "the container's first process has an endpoint that this one was not told of",
+    why: "ECS sets the variable for the container's first process: a session of ssh, a job of cron or a service does not inherit it",
+    fix: &["hand AWS_CONTAINER_CREDENTIALS_RELATIVE_URI over to this process"],
 };

@@ -16,6 +16,8 @@ pub(super) static LIST: &[&Cause] = &[
     &IMDS_5XX,
     &IMDS_JSON,
     &IMDS_EXPIRED,
+    &IMDS_PROXY,
+    &IMDS_V1ONLY,
 ];
 
 /// Instance metadata cannot be reached.
@@ -114,4 +116,23 @@ pub static IMDS_EXPIRED: Cause = Cause {
     title: "instance metadata hands out expired credentials",
     why: "EC2 has not renewed the role's credentials; the last ones are kept in use as AWS recommends",
     fix: &["nothing at first: it heals by itself; look at the AWS health dashboard"],
+};
+
+/// A proxy answers in the place of instance metadata.
+pub static IMDS_PROXY: Cause = Cause {
+    code: "IMDS-PROXY",
+    title: "a proxy answers in the place of instance metadata",
+    why: "metadata is for one machine: a proxy in between gets it for its own, or refuses",
+    fix: &[
+        "leave 169.254.169.254 out of what is redirected to the proxy",
+        "export NO_PROXY=169.254.169.254,169.254.170.2,169.254.170.23 for everything else that asks",
+    ],
+};
+
+/// The client asks metadata without a token.
+pub static IMDS_V1ONLY: Cause = Cause {
+    code: "IMDS-V1ONLY",
+    title: "the client asks metadata without a token",
+    why: "version 2 of instance metadata answers with a token only; SDKs from before 2020 know version 1 alone",
+    fix: &["take a newer version of the SDK", "or let the program ask keyfob's container endpoint"],
 };

@@ -4,7 +4,7 @@ use super::Cause;
 
 /// This family, in the order of the runbook.
 pub(super) static LIST: &[&Cause] =
-    &[&NET_DNS, &NET_REFUSED, &NET_ROUTE, &NET_TIMEOUT, &NET_PROXY, &NET_OTHER, &TLS_CA];
+    &[&NET_DNS, &NET_REFUSED, &NET_ROUTE, &NET_TIMEOUT, &NET_STSGLOBAL, &NET_PROXY, &NET_OTHER, &TLS_CA];
 
 /// A host name could not be resolved.
 pub static NET_DNS: Cause = Cause {
@@ -36,6 +36,16 @@ pub static NET_TIMEOUT: Cause = Cause {
     title: "no answer in time",
     why: "packets are lost on the way, or the other side is stuck",
     fix: &["look at routes, security groups and VPC endpoints"],
+};
+
+/// The global endpoint of STS cannot be reached.
+pub static NET_STSGLOBAL: Cause = Cause {
+    code: "NET-STSGLOBAL",
+    title: "the global endpoint of STS cannot be reached",
+    why: "without a region sts.amazonaws.com is asked, and a private network has a way to the endpoints of its own region, if to any",
+    fix: &[
+        "set the region, so that its own STS is asked; without a way out of the subnet make a VPC endpoint for it",
+    ],
 };
 
 /// The proxy did not let the request through.

@@ -4,7 +4,7 @@ use super::Cause;
 
 /// This family, in the order of the runbook.
 pub(super) static LIST: &[&Cause] =
-    &[&PROC_EXIT, &PROC_START, &PROC_JSON, &PROC_QUOTE, &PROC_TIMEOUT, &PROC_EXPIRED];
+    &[&PROC_EXIT, &PROC_START, &PROC_JSON, &PROC_QUOTE, &PROC_TIMEOUT, &PROC_EXPIRED, &RA_CERT];
 
 /// The credential_process failed.
 pub static PROC_EXIT: Cause = Cause {
@@ -52,4 +52,15 @@ pub static PROC_EXPIRED: Cause = Cause {
     title: "the credential_process printed credentials that are expired already",
     why: "they would be refused by AWS",
     fix: &["let the command print fresh credentials; look at its cache and at the clock"],
+};
+
+/// IAM Roles Anywhere does not accept the certificate.
+pub static RA_CERT: Cause = Cause {
+    code: "RA-CERT",
+    title: "IAM Roles Anywhere does not accept the certificate",
+    why: "it is expired or not yet valid, or signed by none that the trust anchor names, or the profile and the role do not accept its session",
+    fix: &[
+        "look at its dates and its issuer: openssl x509 -in FILE -noout -dates -issuer",
+        "compare the issuer with the trust anchor; where a role session name is asked for, the profile must accept one",
+    ],
 };

@@ -10,6 +10,7 @@ pub(super) static LIST: &[&Cause] = &[
     &SSO_REVOKED,
     &SSO_DENIED,
     &SSO_CACHE,
+    &SSO_STALE_CACHE,
     &SSO_DUE,
     &LOGIN_NOLOGIN,
     &LOGIN_EXPIRED,
@@ -17,6 +18,7 @@ pub(super) static LIST: &[&Cause] = &[
     &LOGIN_DENIED,
     &LOGIN_CACHE,
     &LOGIN_DUE,
+    &LOGIN_UNSUPPORTED,
 ];
 
 /// The SSO settings of the profile do not fit together.
@@ -124,4 +126,23 @@ pub static LOGIN_DUE: Cause = Cause {
     title: "the credentials of `aws login` are due to be refreshed",
     why: "explain changes nothing, so it does not refresh them; the agent, `keyfob get` and the AWS CLI do",
     fix: &["run `keyfob get` for this profile: if that fails, it says why"],
+};
+
+/// The sign-in that is there is kept under another name.
+pub static SSO_STALE_CACHE: Cause = Cause {
+    code: "SSO-STALE-CACHE",
+    title: "the sign-in that is there is kept under another name",
+    why: "a token is kept under the name of the sso-session, or else under the start URL: a sign-in for the one is none for the other",
+    fix: &["run `aws sso login` for this very profile"],
+};
+
+/// The SDK does not know `aws login`.
+pub static LOGIN_UNSUPPORTED: Cause = Cause {
+    code: "LOGIN-UNSUPPORTED",
+    title: "the SDK does not know `aws login`",
+    why: "login_session is read by recent SDKs only, by boto3 with botocore[crt]; others find nothing in such a profile",
+    fix: &[
+        "let the program ask keyfob, which reads login_session",
+        "or put credential_process = keyfob get --profile NAME --output process into a profile of its own",
+    ],
 };

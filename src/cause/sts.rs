@@ -10,6 +10,7 @@ pub(super) static LIST: &[&Cause] = &[
     &STS_REGION_OFF,
     &STS_VALIDATION,
     &STS_CHAIN1H,
+    &PARTITION,
     &KEY_INVALID,
     &KEY_EXPIRED,
     &AWS_5XX,
@@ -66,6 +67,14 @@ pub static STS_CHAIN1H: Cause = Cause {
     title: "a session of more than an hour was asked for through a chain of roles",
     why: "AWS limits role chaining to one hour",
     fix: &["set duration_seconds to 3600 or less"],
+};
+
+/// The role is of another partition than the region that is asked.
+pub static PARTITION: Cause = Cause {
+    code: "PARTITION",
+    title: "the role is of another partition than the region that is asked",
+    why: "China, GovCloud and the rest of AWS have users, keys, roles and an STS of their own, and know nothing of each other",
+    fix: &["set a region of the role's partition, or correct the role's ARN"],
 };
 
 /// AWS does not know the key, or the secret does not belong to it.

@@ -3,15 +3,28 @@
 use super::Cause;
 
 /// This family, in the order of the runbook.
-pub(super) static LIST: &[&Cause] =
-    &[&WI_HALF, &WI_NOFILE, &WI_EACCES, &WI_EXPIRED, &WI_AUD, &WI_ISSUER, &WI_JWKS, &WI_TRUST, &WI_TOKEN];
+pub(super) static LIST: &[&Cause] = &[
+    &WI_HALF,
+    &WI_NOFILE,
+    &WI_EACCES,
+    &WI_EXPIRED,
+    &WI_AUD,
+    &WI_ISSUER,
+    &WI_JWKS,
+    &WI_TRUST,
+    &WI_TOKEN,
+    &WI_NOTINJECTED,
+    &WI_NODEROLE,
+    &WI_MTIME,
+    &GHA_IDTOKEN,
+];
 
-/// A web identity token file without a role.
+/// A web identity needs a token file and a role, and one is missing.
 pub static WI_HALF: Cause = Cause {
     code: "WI-HALF",
-    title: "a web identity token file without a role",
-    why: "the token is exchanged for a role's credentials, and no role is named",
-    fix: &["set AWS_ROLE_ARN, or role_arn beside web_identity_token_file"],
+    title: "a web identity needs a token file and a role, and one is missing",
+    why: "the token is exchanged for the role's credentials: without a role there is an error, without a token file nothing happens at all",
+    fix: &["set AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, or neither"],
 };
 
 /// The web identity token file does not exist.
@@ -76,4 +89,48 @@ pub static WI_TOKEN: Cause = Cause {
     title: "the web identity token is not a token",
     why: "AWS could not parse it",
     fix: &["look at what writes the token file: it must hold one JWT and nothing else"],
+};
+
+/// The pod was given no web identity.
+pub static WI_NOTINJECTED: Cause = Cause {
+    code: "WI-NOTINJECTED",
+    title: "the pod was given no web identity",
+    why: "EKS puts AWS_ROLE_ARN and a token into a pod when it is made, if its service account is annotated by then; this pod has neither, nor Pod Identity",
+    fix: &[
+        "annotate the service account with eks.amazonaws.com/role-arn, and make the pod anew",
+        "look whether the webhook (pod-identity-webhook) is well",
+    ],
+};
+
+/// A pod uses the role of its node.
+pub static WI_NODEROLE: Cause = Cause {
+    code: "WI-NODEROLE",
+    title: "a pod uses the role of its node",
+    why: "no identity of its own was found, and instance metadata answers pods with the node's",
+    fix: &[
+        "give the service account a role (web identity or Pod Identity), and make the pod anew",
+        "keep pods from metadata: hop limit 1, or sources without imds in keyfob's configuration",
+    ],
+};
+
+/// The token file is not written anew in time.
+pub static WI_MTIME: Cause = Cause {
+    code: "WI-MTIME",
+    title: "the token file is not written anew in time",
+    why: "a kubelet writes a new token when eight tenths of its life are over: this one has less than a tenth left, and once it has ended there are no credentials",
+    fix: &[
+        "look whether the kubelet is well; make the pod anew",
+        "clients that wait for the file to change fail before: let them ask keyfob, which does not",
+    ],
+};
+
+/// The job of GitHub Actions may not ask for an identity token.
+pub static GHA_IDTOKEN: Cause = Cause {
+    code: "GHA-IDTOKEN",
+    title: "the job of GitHub Actions may not ask for an identity token",
+    why: "ACTIONS_ID_TOKEN_REQUEST_URL is set for jobs with the permission `id-token: write`, and never for pull requests of forks",
+    fix: &[
+        "give the job `permissions: {id-token: write, contents: read}`",
+        "in a pull request of a fork there is no token: run the job elsewhere",
+    ],
 };

@@ -19,7 +19,11 @@ static EXPLAINED: [&Cause; 5] = [
 ];
 
 /// Drawn from the surroundings: behind what contradicts itself.
-static GUESSED: [&Cause; 8] = [
+static GUESSED: [&Cause; 12] = [
+    &cause::ECS_CHILDENV,
+    &cause::ECS_NOROLE,
+    &cause::GHA_IDTOKEN,
+    &cause::WI_NOTINJECTED,
     &cause::ENV_SUDO,
     &cause::HOME_SUDO,
     &cause::HOME_CRON,

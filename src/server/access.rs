@@ -36,6 +36,7 @@ const MOST_FIELDS: usize = 64;
 pub(super) struct Asked<'a> {
     authorization: Option<&'a HeaderValue>,
     authorizations: usize,
+    user_agent: Option<&'a str>,
     /// Whether one of our own sources asks.
     pub(super) ourselves: bool,
 }
@@ -49,7 +50,7 @@ impl Asked<'_> {
         match (self.authorization, self.authorizations) {
             (Some(value), 1) if !value.is_empty() => Ok(value.as_bytes()),
             (Some(_), 2..) => Err(Refusal::token_wrong()),
-            _ => Err(Refusal::token_missing()),
+            _ => Err(Refusal::token_missing(self.user_agent)),
         }
     }
 }
@@ -90,7 +91,7 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     fn of(head: &'a Parts) -> Self {
-        let asked = Asked { authorization: None, authorizations: 0, ourselves: false };
+        let asked = Asked { authorization: None, authorizations: 0, user_agent: None, ourselves: false };
         let mut seen = Self { host: None, hosts: 0, between: None, body: false, asked };
         for (name, value) in &head.headers {
             seen.note(name, value);
@@ -115,6 +116,7 @@ impl<'a> Seen<'a> {
             self.asked.authorization = Some(value);
             self.asked.authorizations += 1;
         } else if *name == header::USER_AGENT {
+            self.asked.user_agent = value.to_str().ok();
             self.asked.ourselves = value.as_bytes().starts_with(USER_AGENT_MARK.as_bytes());
         } else if *name == header::CONTENT_LENGTH {
             self.body |= value != "0";

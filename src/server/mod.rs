@@ -19,6 +19,7 @@ mod passed;
 mod peer;
 mod pulse;
 mod reply;
+mod sdk;
 pub mod status;
 mod target;
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::credentials::{Credentials, RoleName};
 use crate::failure::{Failure, Remedy};
 use crate::keeper::{Snapshot, Usable};
 use crate::report::TraceId;
+use crate::server::sdk;
 
 /// An answer, whole.
 pub(super) type Reply = Response<Full<Bytes>>;
@@ -195,10 +196,18 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BadRequest", &cause::KF_REQUEST, message)
     }
 
-    /// No token.
-    pub(super) fn token_missing() -> Self {
-        let message = "the request carries no Authorization";
-        let refusal = Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", &cause::KF_TOKENMISSING, message);
+    /// No token; maybe from an SDK that cannot have it.
+    pub(super) fn token_missing(user_agent: Option<&str>) -> Self {
+        let (cause, message) = match user_agent.and_then(sdk::too_old) {
+            Some((sdk, since)) => {
+                let message = format!(
+                    "the request carries no Authorization: {sdk} does not read AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, {since} does"
+                );
+                (&cause::PI_OLDSDK, Cow::from(message))
+            }
+            None => (&cause::KF_TOKENMISSING, Cow::from("the request carries no Authorization")),
+        };
+        let refusal = Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", cause, message);
         Self { label: "missing_token", ..refusal }
     }
 
@@ -218,7 +227,7 @@ impl Refusal {
     /// The metadata service without a session (v1).
     pub(super) fn session_missing() -> Self {
         let message = "the request carries no X-aws-ec2-metadata-token: version 1 is not answered";
-        let refusal = Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", &cause::KF_REQUEST, message);
+        let refusal = Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", &cause::IMDS_V1ONLY, message);
         Self { label: "missing_token", ..refusal }
     }
 

@@ -291,6 +291,18 @@ async fn the_only_role_is_meant_when_none_is_named() {
 }
 
 #[tokio::test]
+async fn an_sdk_that_cannot_have_the_token_is_told_so() {
+    let stage = Stage::new(vec![(role("app"), good())]);
+    for (agent, cause) in [
+        ("aws-sdk-go/1.44.298 (go1.19; linux; amd64)", "PI-OLDSDK"),
+        ("aws-sdk-go/1.55.0 (go1.23; linux; amd64)", "KF-TOKENMISSING"),
+    ] {
+        let got = send(stage.at, &request("GET", "/v1/credentials", &[HOST, ("User-Agent", agent)])).await;
+        assert_eq!((got.status, got.json()["cause"].as_str()), (401, Some(cause)), "{}", got.body);
+    }
+}
+
+#[tokio::test]
 async fn refusals_come_in_the_order_of_the_contract() {
     let own = Role { tokens: vec!["own.token".into()], ..role("own") };
     let stage = Stage::new(vec![(role("app"), good()), (own, good())]);

@@ -1,5 +1,7 @@
 //! Assumes roles with other credentials: a profile's chain of them, and the one of our own configuration.
 
+mod refused;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -57,7 +59,9 @@ impl RoleChain {
                 ..AssumeRole::default()
             };
             let place = (&place, hop.to_string());
-            held = assume(&self.around, &held, &ask, place, SourceKind::ProfileAssumeRole, notes).await?;
+            let kind = SourceKind::ProfileAssumeRole;
+            let assumed = assume(&self.around, &held, &ask, place, kind, notes).await;
+            held = assumed.map_err(|failure| refused::shorter(failure, hop))?;
         }
         Ok(held)
     }
@@ -177,7 +181,11 @@ async fn assume(
     let (started, begun, mut own) = (around.clock.now(), Instant::now(), Notes::default());
     let checked = check(&ask.role_arn, &ask.session_name, ask.external_id.as_deref(), ask.duration, &who);
     let answer = match checked {
-        Ok(()) => around.sts.assume_role(caller, ask, place, &mut own).await,
+        Ok(()) => around.sts.assume_role(caller, ask, place, &mut own).await.map_err(|failure| {
+            let failure = super::refused::explained(failure, &ask.role_arn, place, &own.calls);
+            let from = notes.hops.last().map_or(kind, |hop| hop.source);
+            refused::explained(failure, caller, from, &ask.role_arn)
+        }),
         Err(failure) => Err(failure),
     };
     let answer = answer.and_then(|mut found| {

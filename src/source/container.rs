@@ -1,6 +1,8 @@
 //! Asks a container credentials endpoint (ECS, EKS Pod Identity, another agent of ours) as botocore's
 //! `ContainerProvider` and `ContainerMetadataFetcher` do.
 
+mod refused;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,15 +15,18 @@ use serde_json::{Map, Value};
 use tokio::time::sleep;
 
 use super::answer::{Fields, quotable};
-use super::{Source, Surroundings, jwt, own, within};
+use super::jwt::Claims;
+use super::shell::quoted;
+use super::{Source, Surroundings, own, within};
 use crate::cause;
 use crate::config::env::Env;
 use crate::credentials::{Credentials, SourceKind};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, Remedy};
 use crate::file::{self, Kind};
 use crate::http::{self, Answer, Ask, Broken, Step};
 use crate::report::{Notes, TokenKind};
 use crate::secret::Secret;
+use refused::Pod;
 
 const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
@@ -46,6 +51,7 @@ pub struct Container {
     full: Option<String>,
     token_file: Option<String>,
     token: Option<Secret>,
+    on_host: bool,
     around: Arc<Surroundings>,
 }
 
@@ -67,7 +73,8 @@ impl Container {
             (None, None) => return None,
         };
         let (token_file, token) = (of(TOKEN_FILE), env.get(TOKEN).map(Secret::new));
-        Some(Self { address, relative, full, token_file, token, around })
+        let on_host = refused::on_host(env);
+        Some(Self { address, relative, full, token_file, token, on_host, around })
     }
 
     async fn ask(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
@@ -78,13 +85,15 @@ impl Container {
         {
             return Err(failure);
         }
-        let token = self.authorization(notes)?;
+        let (token, claims) = self.authorization(notes)?;
         let url = url?;
         allowed(&url, self.variable())?;
+        let pod =
+            (self.kind() == SourceKind::EksPodIdentity).then_some(Pod { claims, on_host: self.on_host });
         let mut tried = 0;
         loop {
             tried += 1;
-            match self.once(&url, token.as_ref(), notes).await {
+            match self.once(&url, token.as_ref(), pod.as_ref(), notes).await {
                 Ok(found) => return Ok(found),
                 Err(Again::No(failure)) => return Err(failure.seen("tries", tried)),
                 Err(Again::Yes(failure)) if tried == TRIES => return Err(failure.seen("tries", tried)),
@@ -121,25 +130,40 @@ impl Container {
     }
 
     /// The token, read anew each time: whoever rotates it writes the file.
-    fn authorization(&self, notes: &mut Notes) -> Result<Option<HeaderValue>, Failure> {
+    fn authorization(&self, notes: &mut Notes) -> Result<(Option<HeaderValue>, Claims), Failure> {
         let (token, place) = match (&self.token_file, &self.token) {
             (Some(path), _) => (read_token(path, notes)?, format!("the token in {path}")),
             (None, Some(token)) => (token.clone(), TOKEN.to_owned()),
-            (None, None) => return Ok(None),
+            (None, None) => return Ok((None, Claims::default())),
         };
+        let claims = Claims::of(token.expose()).unwrap_or_default();
         let bad = |why: &str| Failure::misconfigured(&cause::CONT_AUTHTOKEN, format!("{place} {why}"));
         if token.expose().contains(['\r', '\n']) {
-            return Err(bad("has a line break"));
+            return Err(self.unbroken(bad("has a line break")));
         }
         let mut value = HeaderValue::from_str(token.expose()).map_err(|_| bad("is no header value"))?;
         value.set_sensitive(true);
-        Ok(Some(value))
+        Ok((Some(value), claims))
+    }
+
+    /// How a token gets rid of its line breaks.
+    fn unbroken(&self, failure: Failure) -> Failure {
+        match self.token_file.as_deref().map(quoted) {
+            Some(file) => failure.mend(Remedy::command(
+                "write the token without a newline",
+                format!("token=$(tr -d '\\r\\n' < {file}) && printf %s \"$token\" > {file}"),
+            )),
+            None => failure.mend(Remedy::new(format!(
+                "set {TOKEN} without a newline: where a command makes it, `printf %s` instead of `echo`"
+            ))),
+        }
     }
 
     async fn once(
         &self,
         url: &Uri,
         token: Option<&HeaderValue>,
+        pod: Option<&Pod>,
         notes: &mut Notes,
     ) -> Result<Credentials, Again> {
         let mut headers = HeaderMap::new();
@@ -149,9 +173,9 @@ impl Container {
         }
         let ask = Ask { headers, ..Ask::get("container", "GET credentials", url.clone(), PATIENCE) };
         match self.around.http.send(ask, notes).await {
-            Ok(answer) => understood(url, &answer),
-            Err(broken) if broken.may_pass() => Err(Again::Yes(unanswered(url, &broken))),
-            Err(broken) => Err(Again::No(unanswered(url, &broken))),
+            Ok(answer) => understood(url, &answer, pod),
+            Err(broken) if broken.may_pass() => Err(Again::Yes(unanswered(url, &broken, pod))),
+            Err(broken) => Err(Again::No(unanswered(url, &broken, pod))),
         }
     }
 }
@@ -183,7 +207,8 @@ fn read_token(path: &str, notes: &mut Notes) -> Result<Secret, Failure> {
     notes.file(Kind::Token, path, stamp);
     let bytes = content.map_err(|error| bad(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("not UTF-8".to_owned()))?;
-    notes.sign_in_ends.extend(jwt::expiry(&text).map(|at| (TokenKind::PodIdentity, at)));
+    let expiry = Claims::of(&text).and_then(|claims| claims.expiry);
+    notes.sign_in_ends.extend(expiry.map(|at| (TokenKind::PodIdentity, at)));
     Ok(Secret::new(text))
 }
 
@@ -194,10 +219,14 @@ fn allowed(url: &Uri, variable: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let sentence = format!("{variable} leads to the host {host:?}, which is not asked over http");
-    Err(Failure::misconfigured(&cause::CONT_HOST, sentence).seen("host", host))
+    let failure = Failure::misconfigured(&cause::CONT_HOST, sentence).seen("host", &host);
+    let text = format!(
+        "name a loopback address, as 127.0.0.1, where {host} is this machine; else serve it over https"
+    );
+    Err(failure.mend(Remedy::new(text)))
 }
 
-fn unanswered(url: &Uri, broken: &Broken) -> Failure {
+fn unanswered(url: &Uri, broken: &Broken, pod: Option<&Pod>) -> Failure {
     let mut failure = broken.failure(&format!("the container endpoint {}", http::shown(url)));
     let cause = match broken.step {
         Step::Refused | Step::Route => &cause::CONT_REFUSED,
@@ -207,13 +236,20 @@ fn unanswered(url: &Uri, broken: &Broken) -> Failure {
         _ => failure.cause,
     };
     failure.cause = cause;
-    failure
+    match pod {
+        Some(pod) => refused::unanswered(failure, broken, pod),
+        None => failure,
+    }
 }
 
-fn understood(url: &Uri, answer: &Answer) -> Result<Credentials, Again> {
+fn understood(url: &Uri, answer: &Answer, pod: Option<&Pod>) -> Result<Credentials, Again> {
     let place = http::shown(url);
     if answer.status != 200 {
-        return Err(Again::Yes(refused(&place, answer)));
+        let failure = refused(&place, answer);
+        return Err(Again::Yes(match pod {
+            Some(pod) => refused::refused(failure, answer, pod),
+            None => failure,
+        }));
     }
     let strange =
         |why: &str| Failure::malformed(&cause::CONT_JSON, format!("the container endpoint {place} {why}"));

@@ -1,6 +1,7 @@
 //! Asks EC2 instance metadata for the instance role's credentials as botocore's `InstanceMetadataFetcher` does.
 
 mod document;
+mod refused;
 mod settings;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-tok
 #[derive(Debug)]
 pub struct Imds {
     settings: Settings,
+    in_pod: bool,
     around: Arc<Surroundings>,
 }
 
@@ -40,7 +42,13 @@ impl Imds {
     /// The source; nothing is asked yet.
     #[must_use]
     pub fn new(settings: Settings, around: Arc<Surroundings>) -> Self {
-        Self { settings, around }
+        Self { settings, in_pod: false, around }
+    }
+
+    /// The same in a pod that nobody gave an identity of its own: what is found is the node's.
+    #[must_use]
+    pub fn in_pod(self, in_pod: bool) -> Self {
+        Self { in_pod, ..self }
     }
 
     /// The region the instance runs in, where metadata says so.
@@ -63,8 +71,13 @@ impl Imds {
         let role = first_line(&listed)?;
         let path = format!("{ROLES}{role}");
         let document = self.get("GET credentials", &path, &pass, not_json, notes).await;
-        let document = document.map_err(|refused| refused.failure(&pass, &cause::IMDS_EMPTYPROFILE))?;
-        credentials(&role, &document)
+        let document = document
+            .map_err(|wrong| wrong.failure(&pass, &cause::IMDS_EMPTYPROFILE).seen("role", clipped(&role)))?;
+        let found = credentials(&role, &document).map_err(|failure| failure.seen("role", clipped(&role)))?;
+        if self.in_pod {
+            notes.doubts.push(refused::of_node(&clipped(&role)));
+        }
+        Ok(found)
     }
 
     /// What goes with every further request: a token, or why there is none.
@@ -183,7 +196,8 @@ impl Source for Imds {
     }
 
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
-        Box::pin(within(self.around.attempt_timeout, "instance metadata", self.ask(notes)))
+        let asking = async { self.ask(notes).await.map_err(refused::mended) };
+        Box::pin(within(self.around.attempt_timeout, "instance metadata", asking))
     }
 }
 
@@ -237,7 +251,11 @@ fn refused(what: &str, answer: &Answer, absent: &'static Cause) -> Failure {
         _ => (FailureKind::Malformed, &cause::IMDS_JSON),
     };
     let sentence = format!("instance metadata answered {what} with {}", answer.status);
-    Failure::new(kind, cause, sentence).seen("status", answer.status)
+    let failure = Failure::new(kind, cause, sentence).seen("status", answer.status);
+    match refused::proxy(answer) {
+        Some(proxy) => refused::by_proxy(failure, &proxy),
+        None => failure,
+    }
 }
 
 /// With v1 off a missing token ends the chain, unless metadata itself is what is missing: credentials that are held

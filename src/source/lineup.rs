@@ -24,7 +24,7 @@ use super::session::{Session, choose};
 use super::settled::Settled;
 use super::sso::Sso;
 use super::statics::Statics;
-use super::web_identity::{Asked, web_identity};
+use super::web_identity::{Asked, tokenless, web_identity};
 use super::{Lineup, Source, Surroundings, mfa};
 use crate::aws::Place;
 use crate::cause;
@@ -182,7 +182,10 @@ impl Botocore {
         let by_token: Arc<dyn Source> =
             match web_identity(asked, &self.generated_name, place.clone(), &self.around) {
                 Ok(Some(source)) => Arc::new(source),
-                Ok(None) => absent(SourceKind::ProfileWebIdentity, "no web identity token file is named"),
+                Ok(None) => match asked.env.and_then(tokenless) {
+                    Some(half) => Arc::new(Settled::new(SourceKind::ProfileWebIdentity, half)),
+                    None => absent(SourceKind::ProfileWebIdentity, "no web identity token file is named"),
+                },
                 Err((kind, failure)) => Arc::new(Settled::new(kind, failure)),
             };
         let process = profile.and_then(|profile| {
@@ -222,7 +225,9 @@ impl Botocore {
             let context = "metadata_service_timeout leaves no time";
             return Ok(Arc::new(Settled::new(kind, Failure::misconfigured(&cause::PROFILE_VALUE, context))));
         }
-        Ok(Arc::new(Imds::new(settings, Arc::clone(&self.around))))
+        // Whoever lists metadata among a role's sources means the node.
+        let in_pod = self.role.sources.is_none() && self.env.filled("KUBERNETES_SERVICE_HOST").is_some();
+        Ok(Arc::new(Imds::new(settings, Arc::clone(&self.around)).in_pod(in_pod)))
     }
 
     fn allows(&self, kind: SourceKind) -> bool {
@@ -271,7 +276,10 @@ impl Lineup for Botocore {
             let (within, mut unread) = (self.around.attempt_timeout, Notes::default());
             let files = Files::read(&self.env, within, &mut unread).await.ok();
             let session = files.map(|files| Session::of(&self.env, self.role.profile.as_deref(), files));
-            clues::of(session, &self.env, walk).await
+            let mut doubts = clues::of(session, &self.env, walk).await;
+            // What a role does not allow is not what it lacks.
+            doubts.retain(|doubt| clues::about(doubt.cause).is_none_or(|kind| self.allows(kind)));
+            doubts
         })
     }
 }

@@ -13,12 +13,13 @@ use serde_json::Value;
 use super::cache::{CacheFile, Kept, hex};
 use super::profile::merge::Setting;
 use super::session::Session;
+use super::shell::quoted;
 use super::{Source, Surroundings, moment, paths};
 use crate::aws::{Grant, Place};
 use crate::cause;
 use crate::clock::stamp;
 use crate::credentials::{AccountId, Credentials, SourceKind};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, Remedy};
 use crate::report::{Look, Notes};
 use crate::secret::Secret;
 use proof::Key;
@@ -26,6 +27,7 @@ use proof::Key;
 /// A profile's `login_session`.
 #[derive(Clone, Debug)]
 pub struct Login {
+    profile: String,
     name: String,
     setting: Setting,
     cache: CacheFile,
@@ -48,6 +50,7 @@ impl Login {
     pub fn of(name: &str, session: &Session, around: &Arc<Surroundings>) -> Result<Option<Self>, Failure> {
         let setting = session.profiles.get(name).and_then(|profile| profile.setting("login_session"));
         let Some(setting) = setting.cloned() else { return Ok(None) };
+        let profile = name.to_owned();
         let name = setting.text("login_session")?.to_owned();
         let folder = match session.env.get("AWS_LOGIN_CACHE_DIRECTORY") {
             Some(folder) => paths::expand(folder, &session.env),
@@ -62,7 +65,7 @@ impl Login {
                 Err(Failure::misconfigured(&cause::PROFILE_VALUE, context))
             }
         });
-        Ok(Some(Self { name, setting, cache, place, around: Arc::clone(around) }))
+        Ok(Some(Self { profile, name, setting, cache, place, around: Arc::clone(around) }))
     }
 
     async fn ask(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
@@ -128,6 +131,22 @@ impl Login {
         })
     }
 
+    /// The very command.
+    fn mended(&self, failure: Failure) -> Failure {
+        let profile = quoted(&self.profile);
+        let (text, command) = match failure.cause.code {
+            "LOGIN-NOLOGIN" | "LOGIN-EXPIRED" | "LOGIN-CHANGED" => {
+                ("sign in, as the user this runs as", format!("aws login --profile {profile}"))
+            }
+            "LOGIN-DUE" => (
+                "explain changes nothing; this refreshes it, or says why it cannot",
+                format!("keyfob get --profile {profile}"),
+            ),
+            _ => return failure,
+        };
+        failure.mend(Remedy::command(text, command))
+    }
+
     fn due(&self) -> Failure {
         let context =
             format!("the credentials in {} are expired and can be refreshed", self.cache.path.display());
@@ -180,6 +199,6 @@ impl Source for Login {
     }
 
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
-        Box::pin(self.ask(notes))
+        Box::pin(async { self.ask(notes).await.map_err(|failure| self.mended(failure)) })
     }
 }

@@ -24,6 +24,7 @@ pub mod paths;
 pub mod process;
 pub mod profile;
 mod reading;
+mod refused;
 pub mod session;
 pub mod settled;
 mod shell;

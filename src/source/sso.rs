@@ -3,6 +3,7 @@
 //! A profile says it all itself, or names an `[sso-session]` whose token can be refreshed. Refreshed it is only when it
 //! has less than a quarter of an hour left, as botocore does.
 
+mod refused;
 mod settings;
 mod token;
 
@@ -25,6 +26,7 @@ use token::Token;
 /// A role of SSO, as a profile asks for it.
 #[derive(Clone, Debug)]
 pub struct Sso {
+    profile: String,
     settings: Settings,
     cache: CacheFile,
     portal: Result<Place, Failure>,
@@ -52,7 +54,7 @@ impl Sso {
             _ => Err(settings.no_region()),
         };
         let (portal, oidc, around) = (place("sso"), place("sso_oidc"), Arc::clone(around));
-        Ok(Some(Self { settings, cache, portal, oidc, around }))
+        Ok(Some(Self { profile: name.to_owned(), settings, cache, portal, oidc, around }))
     }
 
     async fn ask(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
@@ -149,6 +151,6 @@ impl Source for Sso {
     }
 
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
-        Box::pin(self.ask(notes))
+        Box::pin(async { self.ask(notes).await.map_err(|failure| self.mended(failure)) })
     }
 }

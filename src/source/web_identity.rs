@@ -3,6 +3,8 @@
 //! Outside of our own configuration each of the three settings comes from the environment if the variable is set there, even to nothing, and from the
 //! profile otherwise: they can be mixed, and an empty variable hides what the profile says.
 
+mod refused;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,17 +12,19 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
+use super::jwt::Claims;
 use super::process::Program;
 use super::profile::files::forbidden;
 use super::profile::merge::Profile;
+use super::shell::quoted;
 use super::text::universal_newlines;
-use super::{Source, Surroundings, jwt};
+use super::{Source, Surroundings};
 use crate::aws::{self, Place};
 use crate::cause;
 use crate::config::Argv;
 use crate::config::env::Env;
 use crate::credentials::{Credentials, SourceKind};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, Remedy};
 use crate::file::{self, Kind};
 use crate::report::{Look, Notes, TokenKind};
 use crate::secret::Secret;
@@ -55,6 +59,15 @@ pub(super) enum TokenSource {
     Plain(PathBuf),
     /// A command that prints a fresh one.
     Process(Argv, Program),
+}
+
+impl TokenSource {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Verbatim(path) | Self::Plain(path) => Some(path),
+            Self::Process(..) => None,
+        }
+    }
 }
 
 /// A setting and where it was found.
@@ -104,8 +117,7 @@ pub fn web_identity(
     let kind = if token.of_environment { SourceKind::WebIdentity } else { SourceKind::ProfileWebIdentity };
     let role = asked.find("AWS_ROLE_ARN", "role_arn").map_err(|failure| (kind, failure))?;
     let Some(role) = role.filter(|found| !found.text.is_empty()) else {
-        let context = format!("the token file {} is named, and no role", token.text);
-        return Err((kind, Failure::misconfigured(&cause::WI_HALF, context)));
+        return Err((kind, roleless(&token)));
     };
     let session =
         asked.find("AWS_ROLE_SESSION_NAME", "role_session_name").map_err(|failure| (kind, failure))?;
@@ -141,8 +153,8 @@ impl WebIdentity {
         let place = place.clone()?;
         super::assume_role::check(role_arn, session_name, None, *duration, "web identity")?;
         let token = self.token(notes).await?;
-        let expiry = jwt::expiry(token.as_str());
-        notes.sign_in_ends.extend(expiry.map(|at| (TokenKind::WebIdentity, at)));
+        let claims = Claims::of(token.as_str()).unwrap_or_default();
+        notes.sign_in_ends.extend(claims.expiry.map(|at| (TokenKind::WebIdentity, at)));
         let ask = aws::WebIdentity {
             role_arn: role_arn.clone(),
             session_name: session_name.clone(),
@@ -150,7 +162,17 @@ impl WebIdentity {
             duration: *duration,
             policy: policy.clone(),
         };
-        around.sts.assume_role_with_web_identity(&ask, &place, notes).await
+        let answer = around.sts.assume_role_with_web_identity(&ask, &place, notes).await;
+        if answer.is_ok() {
+            notes.doubts.extend(refused::overdue(&claims, around.clock.now(), self.asked.token.file()));
+        }
+        answer.map_err(|failure| {
+            let good_here = refused::good_here(&claims, around.clock.now());
+            let by_clock = failure.cause != &cause::WI_EXPIRED || good_here;
+            let calls = if by_clock { notes.calls.as_slice() } else { &[] };
+            let failure = super::refused::explained(failure, role_arn, &place, calls);
+            refused::explained(failure, &claims, role_arn, self.asked.token.file())
+        })
     }
 
     /// Read or made anew each time.
@@ -207,6 +229,30 @@ fn printed_token(printed: &[u8]) -> Result<&str, String> {
     }
 }
 
+/// A token and no role.
+fn roleless(token: &Found) -> Failure {
+    let context = format!("the token file {} is named, and no role", token.text);
+    let failure = Failure::misconfigured(&cause::WI_HALF, context);
+    match &token.look {
+        Look::Variable { name, .. } => failure.mend(Remedy::command(
+            format!("set AWS_ROLE_ARN to the role that is meant; if none is, unset {name}"),
+            format!("unset {name}"),
+        )),
+        _ => failure.mend(Remedy::new("put role_arn beside web_identity_token_file, or take that away")),
+    }
+}
+
+/// A role and no token: botocore says nothing, and goes on.
+pub fn tokenless(env: &Env) -> Option<Failure> {
+    let role = env.filled("AWS_ROLE_ARN")?;
+    let context = format!("AWS_ROLE_ARN is {role}, and AWS_WEB_IDENTITY_TOKEN_FILE is not set");
+    let failure = Failure { cause: &cause::WI_HALF, ..Failure::not_configured(context) };
+    Some(failure.mend(Remedy::new(
+        "set AWS_WEB_IDENTITY_TOKEN_FILE to the file of the token; a role is assumed with other credentials by \
+         role_arn and source_profile in a profile",
+    )))
+}
+
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
@@ -214,7 +260,13 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
             Failure::misconfigured(&cause::WI_NOFILE, context)
         }
         io::ErrorKind::PermissionDenied => {
-            Failure { kind: FailureKind::Misconfigured, ..forbidden(path, &cause::WI_EACCES) }
+            let failure = Failure { kind: FailureKind::Misconfigured, ..forbidden(path, &cause::WI_EACCES) };
+            let us = nix::unistd::Uid::effective();
+            let text = format!(
+                "in a pod, set fsGroup in its security context; elsewhere let uid {us} read the file"
+            );
+            let command = format!("sudo chown {us} {}", quoted(path.display()));
+            failure.mend(Remedy::command(text, command))
         }
         _ => {
             let context = format!("the token file {} cannot be read: {error}", path.display());

@@ -195,6 +195,7 @@ impl Stage<'_> {
 
     fn filled(&self, text: &str) -> String {
         let text = text.replace("{HOME}", &self.machine.home.path().display().to_string());
+        let text = text.replace("{CAUSES}", &here("").display().to_string());
         text.replace("{PORT}", &self.aws.addr().port().to_string())
     }
 

@@ -79,6 +79,9 @@ pub struct Metadata {
     pub body: Option<String>,
     #[serde(skip_serializing_if = "usual")]
     pub life: Option<i64>,
+    /// A proxy that refuses everything, by this name.
+    #[serde(skip_serializing_if = "usual")]
+    pub via: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -104,6 +107,12 @@ pub struct Service {
     pub external_id: Option<String>,
     #[serde(skip_serializing_if = "usual")]
     pub refuse: Option<(u16, String)>,
+    /// AWS's words beside that code.
+    #[serde(skip_serializing_if = "usual")]
+    pub message: Option<String>,
+    /// Seconds that AWS's clock is ahead of ours.
+    #[serde(skip_serializing_if = "usual")]
+    pub skew: i64,
     #[serde(skip_serializing_if = "usual")]
     pub life: Option<i64>,
 }
@@ -307,6 +316,7 @@ impl Situation {
             };
             fake.shape = shape(&imds.body);
             fake.life = imds.life.unwrap_or(fake.life);
+            fake.via.clone_from(&imds.via);
         });
         aws.container().set(|fake| {
             fake.authorization.clone_from(&container.authorization);
@@ -322,18 +332,21 @@ impl Situation {
             fake.trouble = trouble(sign_in.status);
         });
         aws.sts().set(|fake| {
-            fake.regions.extend(["ap-south-1", "us-west-2"].map(str::to_owned));
-            fake.denied.extend(sts.denied.clone());
+            fake.regions.extend(["ap-south-1", "us-west-2", "ap-east-1", "cn-north-1"].map(str::to_owned));
+            fake.denied = sts.denied.clone().into_iter().collect();
             fake.external_ids.extend(sts.external_id.iter().map(|id| (ROLE.to_owned(), id.clone())));
-            let words = |code: &str| match code {
+            let usual = |code: &str| match code {
                 "ExpiredToken" => "The security token included in the request is expired",
                 _ => "no",
             };
-            let refuse =
-                |(status, code): &(u16, String)| (u32::MAX, *status, code.clone(), words(code).to_owned());
+            let refuse = |(status, code): &(u16, String)| {
+                let words = sts.message.as_deref().unwrap_or_else(|| usual(code));
+                (u32::MAX, *status, code.clone(), words.to_owned())
+            };
             fake.refuse_next = sts.refuse.as_ref().map(refuse);
             fake.life = sts.life;
         });
+        aws.set_skew(sts.skew);
     }
 
     /// What every machine has.

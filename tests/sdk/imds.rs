@@ -110,4 +110,5 @@ fn paths_and_refusals_are_those_of_version_2() {
         let reply = stage.ask(method, path, fields);
         assert_eq!(reply.status, status, "{method} {path} {fields:?}: {}", reply.body);
     }
+    assert_eq!(stage.ask("GET", &role, &[]).json()["cause"], "IMDS-V1ONLY");
 }

@@ -6,6 +6,7 @@
 mod facts;
 mod home;
 mod place;
+mod platform;
 mod profile;
 
 #[cfg(test)]
@@ -14,6 +15,9 @@ mod tests;
 use std::sync::Arc;
 
 pub(super) use facts::Facts;
+
+use platform::Platform;
+pub(super) use platform::about;
 
 use super::keys::{doubt_of_glue, glued};
 use super::profile::files::AwsFile;
@@ -26,14 +30,14 @@ use crate::report::Attempt;
 /// Everything that may be the reason, the surest first.
 pub(super) async fn of(session: Option<Session>, env: &Env, walk: &[Attempt]) -> Vec<Failure> {
     let (kept, for_facts) = (session.map(Arc::new), env.clone());
-    let Ok(facts) = tokio::task::spawn_blocking(move || Facts::gather(for_facts)).await else {
-        return Vec::new();
-    };
+    let look = move || (Facts::gather(for_facts), Platform::look());
+    let Ok((facts, platform)) = tokio::task::spawn_blocking(look).await else { return Vec::new() };
     let mut all = Vec::new();
     all.extend(place::told(&facts));
     if let Some(session) = kept {
         all.extend(profile::told(&session, walk));
     }
+    all.extend(platform.doubts(env));
     all.extend(home::told(&facts));
     all
 }

@@ -142,7 +142,8 @@ impl Program {
         }
         let last = said.lines().next_back().map(|line| line.chars().take(LAST_WORDS).collect::<String>());
         let words = last.map(|line| format!(": {line}")).unwrap_or_default();
-        let failure = Failure::denied(&cause::PROC_EXIT, self.about(&format!("failed: {status}{words}")));
+        let cause = if of_certificate(&said) { &cause::RA_CERT } else { &cause::PROC_EXIT };
+        let failure = Failure::denied(cause, self.about(&format!("failed: {status}{words}")));
         let failure = failure.seen("exit", status);
         // A shell's word for a program that it does not find.
         let failure = if status.code() == Some(127) {
@@ -154,6 +155,12 @@ impl Program {
         };
         if said.is_empty() { failure } else { failure.seen("stderr", said) }
     }
+}
+
+/// What `aws_signing_helper` passes on of IAM Roles Anywhere's refusal.
+fn of_certificate(stderr: &str) -> bool {
+    let says = |word: &str| stderr.contains(word);
+    says("CreateSession") && ["ertificate", "session name", "SessionName"].into_iter().any(says)
 }
 
 /// The process group of a child that is still ours to end: dropped, it takes everything the child started with it.

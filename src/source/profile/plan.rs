@@ -3,6 +3,8 @@
 //! Pure: from profiles to a plan or the reason why there is none, with botocore's rules and refusals
 //! (`AssumeRoleProvider`).
 
+use std::path::PathBuf;
+
 use super::merge::{Profile, Profiles, Setting};
 use crate::cause;
 use crate::failure::{Failure, Remedy};
@@ -54,6 +56,8 @@ pub struct Hop {
     pub external_id: Option<String>,
     /// In seconds; botocore drops one that is no whole number.
     pub duration: Option<i32>,
+    /// Where that stands: file, and line counted from 1.
+    pub duration_at: Option<(PathBuf, usize)>,
     /// The device whose code goes along.
     pub mfa: Option<Device>,
 }
@@ -140,6 +144,9 @@ fn hop<'a>(profiles: &Profiles, name: &str, profile: &'a Profile) -> Result<(Hop
         // Numbers beyond STS's own type are beyond its limits too: it shall say so.
         duration: duration.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX)),
         mfa: profile.setting("mfa_serial").map(device).transpose()?,
+        duration_at: profile
+            .setting("duration_seconds")
+            .map(|setting| (setting.file.to_path_buf(), setting.line)),
     };
     Ok((hop, next))
 }

@@ -38,6 +38,10 @@ pub fn answer(world: &World, asked: &Asked) -> Said {
     if let Some(trouble) = knobs.all {
         return trouble.into();
     }
+    if let Some(via) = knobs.via {
+        let page = "<html><body>Access Denied</body></html>";
+        return Answer { content_type: "text/html", ..Answer::text(403, page) }.header("via", via).into();
+    }
     let op = operation(asked);
     if op == "PutToken" {
         return match knobs.token {

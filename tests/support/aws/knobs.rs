@@ -100,6 +100,8 @@ pub struct Imds {
     pub expiration_format: String,
     pub availability_zone: String,
     pub region: String,
+    /// A proxy of this name stands in between, and refuses.
+    pub via: Option<String>,
     /// Before each answer.
     pub delay: Duration,
 }
@@ -122,6 +124,7 @@ impl Default for Imds {
             expiration_format: super::wire::STAMP.to_owned(),
             availability_zone: "eu-west-1a".to_owned(),
             region: "eu-west-1".to_owned(),
+            via: None,
             delay: Duration::ZERO,
         }
     }
