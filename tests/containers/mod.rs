@@ -6,7 +6,7 @@
 mod assembled;
 mod compose;
 mod image;
-mod network;
+pub mod network;
 mod orchestrators;
 mod outside;
 mod pipelines;

@@ -14,8 +14,49 @@ pub struct Exception {
     /// Part of what keyfob says, where it fails.
     #[serde(default)]
     pub says: String,
+    /// Covers situations that chance made up, too.
+    pub pattern: Option<Pattern>,
     /// Why a user is better served.
     pub reason: String,
+}
+
+/// What a situation of no name must have, beside the difference, to be excepted for the same reason.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pattern {
+    /// In the situation as it is written down, all of them.
+    #[serde(default)]
+    pub texts: Vec<String>,
+    /// Part of what botocore says, where it fails.
+    #[serde(default)]
+    pub botocore: String,
+    /// Differences that come of the same, beside those of the exception.
+    #[serde(default)]
+    pub or: Vec<Vec<String>>,
+}
+
+impl Exception {
+    /// Whether this is why the two differ on a situation of no name.
+    pub fn covers(
+        &self,
+        situation: &str,
+        differences: &[String],
+        keyfob: &Answer,
+        botocore: &Answer,
+    ) -> bool {
+        let Some(pattern) = &self.pattern else { return false };
+        let same = self.differences == differences || pattern.or.iter().any(|other| other == differences);
+        same && pattern.texts.iter().all(|text| situation.contains(text))
+            && is_said(keyfob, &self.says)
+            && is_said(botocore, &pattern.botocore)
+    }
+}
+
+fn is_said(answer: &Answer, part: &str) -> bool {
+    match answer {
+        Answer::Error(said) => said.contains(part),
+        _ => part.is_empty(),
+    }
 }
 
 #[derive(Deserialize)]
@@ -43,10 +84,7 @@ pub fn judge(differences: &[String], keyfob: &Answer, exception: Option<&Excepti
     let Some(exception) = exception else {
         return if differences.is_empty() { Verdict::Agree } else { Verdict::Disagree("they disagree") };
     };
-    let says = match keyfob {
-        Answer::Error(said) => said.contains(&exception.says),
-        _ => exception.says.is_empty(),
-    };
+    let says = is_said(keyfob, &exception.says);
     if differences.is_empty() {
         Verdict::Disagree("they agree now: delete the exception")
     } else if differences != exception.differences || !says {
@@ -63,6 +101,7 @@ fn an_exception_covers_its_own_disagreement_and_nothing_else() {
         names: vec!["n".to_owned()],
         differences: differences.iter().map(|&line| line.to_owned()).collect(),
         says: says.to_owned(),
+        pattern: None,
         reason: "r".to_owned(),
     };
     let failed = Answer::Error("refused [FILE-EMPTY]".to_owned());
@@ -76,4 +115,26 @@ fn an_exception_covers_its_own_disagreement_and_nothing_else() {
     assert!(is_refused(told(&[], Some(&right))));
     assert!(is_refused(told(&differs, Some(&exception(&["another secret"], "")))));
     assert!(is_refused(told(&differs, Some(&exception(&["another account"], "FILE-EACCES")))));
+}
+
+#[test]
+fn a_pattern_covers_what_has_all_of_it() {
+    let differs = vec!["another account".to_owned()];
+    let failed = |said: &str| Answer::Error(said.to_owned());
+    let pattern = Pattern { texts: vec!["A = ".to_owned()], botocore: "NoRegion".to_owned(), or: Vec::new() };
+    let exception = Exception {
+        names: Vec::new(),
+        differences: differs.clone(),
+        says: "[OWN]".to_owned(),
+        pattern: Some(pattern),
+        reason: "r".to_owned(),
+    };
+    let covers = |situation: &str, differs: &[String], ours: &str, theirs: &str| {
+        exception.covers(situation, differs, &failed(ours), &failed(theirs))
+    };
+    assert!(covers("A = 1", &differs, "no [OWN]", "NoRegion: x"));
+    assert!(!covers("B = 1", &differs, "no [OWN]", "NoRegion: x"));
+    assert!(!covers("A = 1", &[], "no [OWN]", "NoRegion: x"));
+    assert!(!covers("A = 1", &differs, "no [OTHER]", "NoRegion: x"));
+    assert!(!covers("A = 1", &differs, "no [OWN]", "NoCredentials: x"));
 }

@@ -1,12 +1,15 @@
 //! The promise itself: keyfob finds what botocore finds. Both are asked, process against process, on many small
 //! machines, and must find the same keys, or nothing both, or an error both, having asked the same questions.
 //!
+//! The situations are those written down in `situations`, and as many made up by chance as one likes: `random`.
+//!
 //! `make parity` runs this alone, `make parity ONLY=text` the situations with that in their names, and shows all that was
-//! seen.
+//! seen; `make parity N=5000 SEED=7` makes up so many.
 
 mod answer;
 mod exceptions;
 mod oracle;
+mod random;
 mod requests;
 mod situation;
 
@@ -53,7 +56,10 @@ fn keyfob_finds_what_botocore_finds() {
     let (all, users) = situation::all();
     let exceptions = exceptions::all();
     check(&all, &exceptions);
-    let only = std::env::var("KEYFOB_PARITY").ok().filter(|part| !part.is_empty());
+    let only = setting("KEYFOB_PARITY");
+    if only.as_ref().is_some_and(|part| random::named(part).is_some()) {
+        return;
+    }
     let chosen: Vec<&Situation> = all
         .iter()
         .filter(|situation| only.as_ref().is_none_or(|part| situation.name.contains(part)))
@@ -61,7 +67,13 @@ fn keyfob_finds_what_botocore_finds() {
     assert!(!chosen.is_empty(), "no situation has that in its name");
 
     let began = Instant::now();
-    let compared = compare_all(&chosen, &users, &exceptions);
+    let mut compared = on_workers(&chosen, |situation, oracle| {
+        let mut one = compare(situation, &users, oracle);
+        let exception = exceptions.iter().find(|exception| exception.names.contains(&situation.name));
+        one.verdict = judge(&one.differences, &one.keyfob.answer, exception);
+        one
+    });
+    compared.sort_by_key(|one| &one.situation.name);
     let disagree = |one: &&Compared<'_>| matches!(one.verdict, Verdict::Disagree(_));
     let stories: Vec<String> = compared.iter().filter(disagree).map(Compared::story).collect();
     let excepted = compared.iter().filter(|one| one.verdict == Verdict::Excepted).count();
@@ -96,33 +108,30 @@ fn check(all: &[Situation], exceptions: &[Exception]) {
     }
 }
 
-fn compare_all<'a>(chosen: &[&'a Situation], users: &[User], exceptions: &[Exception]) -> Vec<Compared<'a>> {
+/// A variable that `make parity` sets, if it says something.
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// All of them, a few at a time, each worker with a botocore of its own.
+fn on_workers<'a, S: Sync, T: Send>(all: &'a [S], work: impl Fn(&'a S, &mut Oracle) -> T + Sync) -> Vec<T> {
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..WORKERS.min(chosen.len()) {
+        for _ in 0..WORKERS.min(all.len()) {
             scope.spawn(|| {
                 let mut oracle = Oracle::start(&python());
-                while let Some(situation) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let exception =
-                        exceptions.iter().find(|exception| exception.names.contains(&situation.name));
-                    let one = compare(situation, users, exception, &mut oracle);
+                while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let one = work(one, &mut oracle);
                     done.lock().unwrap().push(one);
                 }
             });
         }
     });
-    let mut done = done.into_inner().unwrap();
-    done.sort_by_key(|one: &Compared<'_>| &one.situation.name);
-    done
+    done.into_inner().unwrap()
 }
 
 /// Both programs ask the same fake AWS, one after the other.
-fn compare<'a>(
-    situation: &'a Situation,
-    users: &[User],
-    exception: Option<&Exception>,
-    oracle: &mut Oracle,
-) -> Compared<'a> {
+fn compare<'a>(situation: &'a Situation, users: &[User], oracle: &mut Oracle) -> Compared<'a> {
     let aws = FakeAws::spawn_thread();
     situation.set(&aws);
     for user in users {
@@ -142,8 +151,7 @@ fn compare<'a>(
     if keyfob.kept != botocore.kept {
         differences.push("another state of a sign-in".to_owned());
     }
-    let verdict = judge(&differences, &keyfob.answer, exception);
-    Compared { situation, keyfob, botocore, differences, verdict }
+    Compared { situation, keyfob, botocore, differences, verdict: Verdict::Agree }
 }
 
 /// An empty configuration, so that this machine's own has no say.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::requests::shown;
@@ -19,100 +19,125 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/app";
 /// How AWS writes a moment.
 const STAMP: &str = "%Y-%m-%dT%H:%M:%SZ";
 
-type Texts = BTreeMap<String, String>;
+pub type Texts = BTreeMap<String, String>;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Situation {
     pub name: String,
     /// What is being compared, where the name does not say it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "usual")]
     pub why: String,
+    #[serde(skip_serializing_if = "usual")]
     pub profile: Option<String>,
-    #[serde(default)]
-    env: Texts,
+    #[serde(default, skip_serializing_if = "usual")]
+    pub fakes: Vec<Fake>,
     /// Of what every machine has, the variables that this one has not.
-    #[serde(default)]
-    without: Vec<String>,
-    config: Option<String>,
-    credentials: Option<String>,
-    #[serde(default)]
-    files: Texts,
-    #[serde(default)]
-    raw: Texts,
-    #[serde(default)]
-    fakes: Vec<Fake>,
+    #[serde(default, skip_serializing_if = "usual")]
+    pub without: Vec<String>,
+    #[serde(skip_serializing_if = "usual")]
+    pub config: Option<String>,
+    #[serde(skip_serializing_if = "usual")]
+    pub credentials: Option<String>,
+    #[serde(default, skip_serializing_if = "usual")]
+    pub env: Texts,
+    #[serde(default, skip_serializing_if = "usual")]
+    pub files: Texts,
+    #[serde(default, skip_serializing_if = "usual")]
+    pub raw: Texts,
     /// What the fakes do otherwise than usual.
-    #[serde(default)]
-    imds: Metadata,
-    #[serde(default)]
-    container: Endpoint,
-    #[serde(default)]
-    sts: Service,
-    #[serde(default)]
-    sign_in: SignIn,
+    #[serde(default, skip_serializing_if = "usual")]
+    pub imds: Metadata,
+    #[serde(default, skip_serializing_if = "usual")]
+    pub container: Endpoint,
+    #[serde(default, skip_serializing_if = "usual")]
+    pub sts: Service,
+    #[serde(default, skip_serializing_if = "usual")]
+    pub sign_in: SignIn,
+}
+
+/// What a situation says nothing of.
+fn usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Statuses in place of answers, a body in place of the credentials.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Metadata {
-    #[serde(default)]
-    v1: bool,
-    token: Option<Wrong>,
-    list: Option<Wrong>,
-    role: Option<Wrong>,
-    listing: Option<Lines>,
-    body: Option<String>,
-    life: Option<i64>,
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metadata {
+    #[serde(skip_serializing_if = "usual")]
+    pub v1: bool,
+    #[serde(skip_serializing_if = "usual")]
+    pub token: Option<Wrong>,
+    #[serde(skip_serializing_if = "usual")]
+    pub list: Option<Wrong>,
+    #[serde(skip_serializing_if = "usual")]
+    pub role: Option<Wrong>,
+    #[serde(skip_serializing_if = "usual")]
+    pub listing: Option<Lines>,
+    #[serde(skip_serializing_if = "usual")]
+    pub body: Option<String>,
+    #[serde(skip_serializing_if = "usual")]
+    pub life: Option<i64>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Endpoint {
-    authorization: Option<String>,
-    status: Option<Wrong>,
-    body: Option<String>,
-    life: Option<i64>,
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Endpoint {
+    #[serde(skip_serializing_if = "usual")]
+    pub authorization: Option<String>,
+    #[serde(skip_serializing_if = "usual")]
+    pub status: Option<Wrong>,
+    #[serde(skip_serializing_if = "usual")]
+    pub body: Option<String>,
+    #[serde(skip_serializing_if = "usual")]
+    pub life: Option<i64>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Service {
-    denied: Option<String>,
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Service {
+    #[serde(skip_serializing_if = "usual")]
+    pub denied: Option<String>,
     /// The external id that the role `app` asks for.
-    external_id: Option<String>,
-    refuse: Option<(u16, String)>,
-    life: Option<i64>,
+    #[serde(skip_serializing_if = "usual")]
+    pub external_id: Option<String>,
+    #[serde(skip_serializing_if = "usual")]
+    pub refuse: Option<(u16, String)>,
+    #[serde(skip_serializing_if = "usual")]
+    pub life: Option<i64>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignIn {
-    #[serde(default)]
-    refuse: BTreeMap<String, (u16, String)>,
-    #[serde(default)]
-    without: Vec<String>,
-    life: Option<i64>,
-    token_life: Option<i64>,
-    status: Option<Wrong>,
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignIn {
+    #[serde(skip_serializing_if = "usual")]
+    pub refuse: BTreeMap<String, (u16, String)>,
+    #[serde(skip_serializing_if = "usual")]
+    pub without: Vec<String>,
+    #[serde(skip_serializing_if = "usual")]
+    pub life: Option<i64>,
+    #[serde(skip_serializing_if = "usual")]
+    pub token_life: Option<i64>,
+    #[serde(skip_serializing_if = "usual")]
+    pub status: Option<Wrong>,
 }
 
 /// A status; 0 is no answer for as long as somebody waits.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Wrong(u16);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Wrong(pub u16);
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Lines {
+pub enum Lines {
     None,
     Two,
     Newline,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Fake {
+pub enum Fake {
     Sts,
     Imds,
     Container,
@@ -190,12 +215,12 @@ fn moments(text: &str, now: Timestamp) -> String {
     filled
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Page {
     #[serde(default)]
     situation: Vec<Situation>,
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     user: Vec<User>,
 }
 
@@ -215,11 +240,21 @@ pub fn all() -> (Vec<Situation>, Vec<User>) {
     (situations, users)
 }
 
+/// The one situation in a text.
+pub fn read(text: &str) -> Result<Situation, toml::de::Error> {
+    toml::from_str::<Page>(text).map(|mut page| page.situation.remove(0))
+}
+
 pub fn here(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity").join(name)
 }
 
 impl Situation {
+    /// As it would be written down here.
+    pub fn toml(&self) -> String {
+        toml::to_string_pretty(&Page { situation: vec![self.clone()], user: Vec::new() }).unwrap()
+    }
+
     /// A machine of its own for each program: the same content below another home.
     pub fn machine(&self, aws: &FakeAws, now: Timestamp) -> Machine {
         let home = TempHome::new();
