@@ -47,8 +47,8 @@ kube: tools ## The charts on both versions of Kubernetes; what passes is put on 
 	cargo test --locked --test main -- kube:: helm::
 	tests/kube/fingerprint --record
 
-parity: clients ## Compare with botocore alone; ONLY=text: situations of that name, with all that was seen
-	KEYFOB_PARITY='$(ONLY)' cargo test --locked --test main parity:: -- --nocapture
+parity: clients ## Compare with botocore alone; ONLY=text: situations of that name, with all that was seen; N=5000 SEED=7: so many by chance
+	KEYFOB_PARITY='$(ONLY)' KEYFOB_PARITY_N='$(N)' KEYFOB_PARITY_SEED='$(SEED)' cargo test --locked --test main parity:: -- --nocapture
 
 fmt: ## Format the sources
 	cargo fmt

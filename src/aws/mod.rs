@@ -1,5 +1,6 @@
 //! AWS's own clients, built once, and their errors, mapped once.
 
+mod path;
 mod place;
 mod refusal;
 mod sign_in;
@@ -185,7 +186,7 @@ impl Sts {
     }
 
     fn config(&self, place: &Place, wire: &Wire<'_>) -> Builder {
-        Builder::from(&shared(place, wire, self.attempt_timeout))
+        Builder::from(&shared(place, wire, self.attempt_timeout)).interceptor(path::AsWritten::of(place))
     }
 }
 

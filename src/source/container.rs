@@ -113,7 +113,7 @@ impl Container {
         if self.relative.as_deref() == Some("") || self.address.is_empty() {
             return Err(bad("is set and empty"));
         }
-        let url: Uri = self.address.parse().map_err(|_| bad("is not a URL"))?;
+        let url: Uri = written_out(&self.address).parse().map_err(|_| bad("is not a URL"))?;
         if url.host().is_none_or(str::is_empty) || url.scheme().is_none() {
             return Err(bad("is not a full URL"));
         }
@@ -249,6 +249,20 @@ fn refused(place: &str, answer: &Answer) -> Failure {
     let said = body.as_ref().and_then(quotable).map(|said| format!(": {said}")).unwrap_or_default();
     let sentence = format!("the container endpoint {place} answered {}{said}", answer.status);
     Failure::new(kind, cause, sentence).seen("status", answer.status)
+}
+
+/// What cannot stand in a URL as urllib3 sends it, `%20` for a space that somebody left at the end.
+fn written_out(address: &str) -> String {
+    let mut url = String::with_capacity(address.len());
+    for letter in address.chars() {
+        if letter.is_ascii_graphic() && !r#""<>\^`{|}"#.contains(letter) {
+            url.push(letter);
+        } else {
+            let mut bytes = [0; 4];
+            url.extend(letter.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")));
+        }
+    }
+    url
 }
 
 #[cfg(test)]

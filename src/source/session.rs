@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::profile::files::Files;
 use super::profile::merge::{Profile, Profiles};
-use super::text::{int, is_true};
+use super::text::{as_url, has_host, int, is_true};
 use crate::aws::{Place, Variant};
 use crate::cause;
 use crate::config::env::Env;
@@ -170,13 +170,38 @@ impl Session {
     /// # Errors
     /// As for STS.
     pub fn place(&self, service: &str, region: Option<&str>) -> Result<Place, Failure> {
+        self.sso_session_is_whole()?;
         if let Some(region) = region.filter(|region| !is_host_label(region)) {
             let context = format!("the region `{region}` cannot be part of a host name");
             return Err(Failure::misconfigured(&cause::PROFILE_VALUE, context));
         }
         let (region, variant) = (region.map(str::to_owned), self.variant()?);
         let variant = Variant { legacy: variant.legacy && service == "sts", ..variant };
-        Ok(Place { region, endpoint: self.endpoint(service)?, variant })
+        let endpoint = self.endpoint(service)?.map(|url| as_url(&url));
+        if let Some(url) = endpoint.as_deref().filter(|url| !has_host(url)) {
+            let context = format!("the endpoint `{url}` that is set for {service} is no URL with a host");
+            return Err(Failure::misconfigured(&cause::PROFILE_VALUE, context));
+        }
+        Ok(Place { region, endpoint, variant })
+    }
+
+    /// botocore makes no client of any service for a profile whose `sso_session` could give no token
+    /// (`SSOTokenProvider._load_sso_config`).
+    fn sso_session_is_whole(&self) -> Result<(), Failure> {
+        let Some(setting) = self.settings().and_then(|profile| profile.setting("sso_session")) else {
+            return Ok(());
+        };
+        let named = setting.text("sso_session")?;
+        let section = self.profiles.sso_session(named);
+        let lacks = |key: &&str| section.is_none_or(|section| !section.has(key));
+        let Some(key) = ["sso_start_url", "sso_region"].into_iter().find(lacks) else { return Ok(()) };
+        let context = match section {
+            Some(_) => format!("{setting}: sso_session = {named}, and [sso-session {named}] has no {key}"),
+            None => {
+                format!("{setting}: sso_session = {named}, and there is no section [sso-session {named}]")
+            }
+        };
+        Err(Failure::misconfigured(&cause::SSO_CONFIG, context))
     }
 
     /// botocore refuses a strange word for STS's endpoints whichever service is asked.
@@ -335,26 +360,27 @@ mod tests {
     /// Each row was compared with `ConfiguredEndpointProvider` of botocore 1.43.11.
     #[test]
     fn the_endpoint_of_sts_is_found_where_botocore_finds_it() {
-        let (own, general) = (("AWS_ENDPOINT_URL_STS", "own"), ("AWS_ENDPOINT_URL", "general"));
-        let full =
-            "[default]\nservices = s\nendpoint_url = file\n[services s]\nsts =\n  endpoint_url = service\n";
-        let other =
-            "[default]\nservices = s\nendpoint_url = file\n[services s]\ns3 =\n  endpoint_url = service\n";
-        let gone = "[default]\nservices = s\nendpoint_url = file\n";
+        let (own, general) = (("AWS_ENDPOINT_URL_STS", "http://own"), ("AWS_ENDPOINT_URL", "http://general"));
+        let full = "[default]\nservices = s\nendpoint_url = http://file\n[services s]\nsts =\n  endpoint_url = http://service\n";
+        let other = "[default]\nservices = s\nendpoint_url = http://file\n[services s]\ns3 =\n  endpoint_url = http://service\n";
+        let gone = "[default]\nservices = s\nendpoint_url = http://file\n";
         let text = "[default]\nservices = s\n[services s]\nsts = x\n";
         let ignored = format!("{full}[default ]\n")
-            .replace("endpoint_url = file", "ignore_configured_endpoint_urls = True");
+            .replace("endpoint_url = http://file", "ignore_configured_endpoint_urls = True");
         let ignore = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE");
-        assert_eq!(endpoint(&[own, general], full), "own");
-        assert_eq!(endpoint(&[("AWS_ENDPOINT_URL_STS", ""), general], full), "general");
-        assert_eq!(endpoint(&[], full), "service");
-        assert_eq!(endpoint(&[], other), "file");
+        assert_eq!(endpoint(&[own, general], full), "http://own");
+        assert_eq!(endpoint(&[("AWS_ENDPOINT_URL_STS", ""), general], full), "http://general");
+        assert_eq!(endpoint(&[], full), "http://service");
+        assert_eq!(endpoint(&[], other), "http://file");
         assert_eq!(endpoint(&[], gone), "PROFILE-VALUE");
-        assert_eq!(endpoint(&[general], gone), "general");
+        assert_eq!(endpoint(&[general], gone), "http://general");
         assert_eq!(endpoint(&[], text), "PROFILE-VALUE");
         assert_eq!(endpoint(&[own, ignore], full), "-");
         assert_eq!(endpoint(&[own], &ignored), "-");
-        assert_eq!(endpoint(&[own, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "1")], &ignored), "own");
+        assert_eq!(endpoint(&[own, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "1")], &ignored), "http://own");
+        for strange in ["own", "own:80", "http://", "http://a_b", "http://-a", "\"http://own\""] {
+            assert_eq!(endpoint(&[("AWS_ENDPOINT_URL_STS", strange)], ""), "PROFILE-VALUE", "{strange}");
+        }
         assert_eq!(endpoint(&[("AWS_DEFAULT_REGION", "eu_west")], ""), "PROFILE-VALUE");
     }
 

@@ -56,6 +56,35 @@ pub fn is_true(text: &str) -> bool {
     text.eq_ignore_ascii_case("true")
 }
 
+/// What `urlsplit` reads: without white space before it, and without line ends and tabs anywhere.
+#[must_use]
+pub fn as_url(text: &str) -> String {
+    text.trim_start_matches(|c: char| c <= ' ').replace(['\t', '\r', '\n'], "")
+}
+
+/// `is_valid_endpoint_url`: whether a URL names a host that can be one.
+#[must_use]
+pub fn has_host(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    if let Some(inner) = place.strip_prefix('[') {
+        let inner = inner.split_once(']').map_or("", |(inner, _)| inner);
+        return inner.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let host = place.split(':').next().unwrap_or_default();
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        && host.len() <= 255
+        && host.split('.').all(is_label)
+}
+
 /// Why a command cannot be split into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfinished {

@@ -21,18 +21,21 @@ pub struct Exception {
 }
 
 /// What a situation of no name must have, beside the difference, to be excepted for the same reason.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pattern {
     /// In the situation as it is written down, all of them.
     #[serde(default)]
     pub texts: Vec<String>,
-    /// Part of what botocore says, where it fails.
+    /// Where botocore fails, it says one of these.
     #[serde(default)]
-    pub botocore: String,
-    /// Differences that come of the same, beside those of the exception.
+    pub botocore: Vec<String>,
+    /// Variables of which one is there, and without which nothing differs, or only for another reason.
     #[serde(default)]
-    pub or: Vec<Vec<String>>,
+    pub without: Vec<String>,
+    /// Differences that may come of the same, beside those of the exception or in their place.
+    #[serde(default)]
+    pub may: Vec<String>,
 }
 
 impl Exception {
@@ -45,10 +48,11 @@ impl Exception {
         botocore: &Answer,
     ) -> bool {
         let Some(pattern) = &self.pattern else { return false };
-        let same = self.differences == differences || pattern.or.iter().any(|other| other == differences);
+        let known = |one: &String| self.differences.contains(one) || pattern.may.contains(one);
+        let same = !differences.is_empty() && differences.iter().all(known);
         same && pattern.texts.iter().all(|text| situation.contains(text))
             && is_said(keyfob, &self.says)
-            && is_said(botocore, &pattern.botocore)
+            && (pattern.botocore.is_empty() || pattern.botocore.iter().any(|part| is_said(botocore, part)))
     }
 }
 
@@ -121,7 +125,11 @@ fn an_exception_covers_its_own_disagreement_and_nothing_else() {
 fn a_pattern_covers_what_has_all_of_it() {
     let differs = vec!["another account".to_owned()];
     let failed = |said: &str| Answer::Error(said.to_owned());
-    let pattern = Pattern { texts: vec!["A = ".to_owned()], botocore: "NoRegion".to_owned(), or: Vec::new() };
+    let pattern = Pattern {
+        texts: vec!["A = ".to_owned()],
+        botocore: vec!["NoRegion".to_owned()],
+        ..Pattern::default()
+    };
     let exception = Exception {
         names: Vec::new(),
         differences: differs.clone(),

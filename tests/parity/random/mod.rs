@@ -144,12 +144,27 @@ impl Run {
             return (one, None);
         }
         let (toml, differences) = (situation.toml(), &one.differences);
-        let covers = |exception: &Exception| {
+        let covers = |exception: &&Exception| {
             exception.covers(&toml, differences, &one.keyfob.answer, &one.botocore.answer)
         };
-        let covered = self.exceptions.iter().position(covers);
+        let place =
+            |exception: &Exception| self.exceptions.iter().position(|other| std::ptr::eq(other, exception));
+        let mut covering = self.exceptions.iter().filter(covers);
+        let covered =
+            covering.find(|exception| self.is_the_reason(exception, situation, oracle)).and_then(place);
         one.verdict = covered.map_or(Verdict::Disagree("they disagree"), |_| Verdict::Excepted);
         (one, covered)
+    }
+
+    /// Whether nothing differs, or only for another reason, once the settings are gone that an exception is about.
+    fn is_the_reason(&self, exception: &Exception, situation: &Situation, oracle: &mut Oracle) -> bool {
+        let names = exception.pattern.as_ref().map_or(&[][..], |pattern| &pattern.without);
+        if names.is_empty() {
+            return true;
+        }
+        let mut less = situation.clone();
+        less.env.retain(|name, _| !names.contains(name));
+        less != *situation && !matches!(self.judged(&less, oracle).0.verdict, Verdict::Disagree(_))
     }
 
     /// The smallest situation on which the same is to be seen, as it is written down.

@@ -14,7 +14,7 @@ pub fn spoil(dice: &mut Dice, of: &Situation) -> Situation {
             11..14 => variable(dice, &mut spoiled.env),
             14..16 => other_file(dice, &mut spoiled.files),
             16..19 => fakes(dice, &mut spoiled),
-            _ => spoiled.profile = Some(dice.pick(&["gone", "default", "Dev", "", " dev"]).to_owned()),
+            _ => spoiled.profile = Some(dice.pick(&["gone", "default", "Dev", " dev"]).to_owned()),
         }
         if spoiled != *of {
             return spoiled;
