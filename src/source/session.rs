@@ -177,7 +177,7 @@ impl Session {
         }
         let (region, variant) = (region.map(str::to_owned), self.variant()?);
         let variant = Variant { legacy: variant.legacy && service == "sts", ..variant };
-        let endpoint = self.endpoint(service)?.map(|url| as_url(&url));
+        let endpoint = self.endpoint(service)?.map(|url| as_url(&url).to_owned());
         if let Some(url) = endpoint.as_deref().filter(|url| !has_host(url)) {
             let context = format!("the endpoint `{url}` that is set for {service} is no URL with a host");
             return Err(Failure::misconfigured(&cause::PROFILE_VALUE, context));

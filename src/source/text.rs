@@ -56,10 +56,10 @@ pub fn is_true(text: &str) -> bool {
     text.eq_ignore_ascii_case("true")
 }
 
-/// What `urlsplit` reads: without white space before it, and without line ends and tabs anywhere.
+/// What `urlsplit` reads: without white space before it.
 #[must_use]
-pub fn as_url(text: &str) -> String {
-    text.trim_start_matches(|c: char| c <= ' ').replace(['\t', '\r', '\n'], "")
+pub fn as_url(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c <= ' ')
 }
 
 /// `is_valid_endpoint_url`: whether a URL names a host that can be one.
@@ -80,7 +80,8 @@ pub fn has_host(url: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    !url.contains(['\t', '\r', '\n'])
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
         && host.len() <= 255
         && host.split('.').all(is_label)
 }

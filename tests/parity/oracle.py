@@ -3,8 +3,9 @@
     oracle.py VERSION                botocore's, which must be installed
 
 Reads one machine a line, `{"env": {…}, "dir": "…", "profile": null}`, and answers each with one line. Every machine has
-a process of its own, with that environment and nothing else, which imports botocore itself: some of it looks at HOME
-and at variables while it is imported. Only what botocore stands on is loaded before, to save time.
+a process of its own, with that environment and nothing else. boto3 is loaded once, before, to save time. Some of it
+looks at HOME while it is loaded, so every machine's HOME is the one that this program was started with: a link that
+leads to another home each time. Nor may a machine have a variable that botocore looks at so early.
 """
 
 import importlib.metadata
@@ -15,11 +16,12 @@ import signal
 import sys
 import time
 
-# What takes long to load and does not care about the environment; whatever botocore needs beyond it, it loads itself.
-import _awscrt  # noqa: F401
-import dateutil.parser  # noqa: F401
-import jmespath  # noqa: F401
-import urllib3  # noqa: F401
+import boto3
+import botocore.credentials  # noqa: F401
+import botocore.tokens  # noqa: F401
+
+# What botocore looks at while it is loaded.
+EARLY = {"BOTO_DISABLE_CRT", "AWS_NEW_RETRIES_2026", "BOTO_EXPERIMENTAL__ADD_PROXY_HOST_HEADER"}
 
 # Longer than five tries of STS with botocore's pauses between them.
 BOUND = 40
@@ -27,8 +29,6 @@ BOUND = 40
 
 def resolve(profile):
     """As a program does it: a session, its credentials, the keys of one moment."""
-    import boto3
-
     session = boto3.Session(profile_name=profile)
     found = session.get_credentials()
     if found is None:
@@ -53,6 +53,7 @@ def live(machine, answer):
     for number in (0, 1, 2):
         os.dup2(os.open(os.devnull, os.O_RDWR), number)
     os.chdir(machine["dir"])
+    assert machine["env"]["HOME"] == os.environ["HOME"] and not EARLY & machine["env"].keys()
     os.environ.clear()
     os.environ.update(machine["env"])
     try:
