@@ -45,7 +45,12 @@ impl Sso {
         let folder = paths::home("~/.aws/sso/cache", &session.env);
         let path = folder.join(format!("{}.json", token::cache_key(settings.cached_under())));
         let cache = CacheFile { path, absent: &cause::SSO_NOLOGIN, unusable: &cause::SSO_CACHE };
-        let place = |service| session.place(service, Some(&settings.region));
+        // Where the address is configured, an empty region is as good as any.
+        let region = Some(settings.region.as_str()).filter(|region| !region.is_empty());
+        let place = |service| match session.place(service, region)? {
+            place if region.is_some() || place.endpoint.is_some() => Ok(place),
+            _ => Err(settings.no_region()),
+        };
         let (portal, oidc, around) = (place("sso"), place("sso_oidc"), Arc::clone(around));
         Ok(Some(Self { settings, cache, portal, oidc, around }))
     }
@@ -59,7 +64,9 @@ impl Sso {
         let token = self.token(notes).await?;
         let Settings { account, role, .. } = &self.settings;
         let ask = RoleOfAccount { account: account.clone(), role: role.clone() };
-        self.around.sign_in.role_credentials(&token.access, &ask, &place, notes).await
+        let access = token.access.as_ref();
+        let access = access.ok_or_else(|| self.cache.unusable("holds an accessToken that is not text"))?;
+        self.around.sign_in.role_credentials(access, &ask, &place, notes).await
     }
 
     async fn token(&self, notes: &mut Notes) -> Result<Token, Failure> {

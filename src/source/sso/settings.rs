@@ -21,6 +21,13 @@ const OF_PROFILE: [&str; 2] = ["sso_role_name", "sso_account_id"];
 const OF_SESSION: [&str; 2] = ["sso_start_url", "sso_region"];
 
 impl Settings {
+    /// Why nobody knows where to ask.
+    pub(super) fn no_region(&self) -> Failure {
+        let said = self.said.iter().find(|(_, said)| said.starts_with("sso_region"));
+        let place = said.map_or_else(String::new, |(setting, _)| format!("{setting}: "));
+        Failure::misconfigured(&cause::SSO_CONFIG, format!("{place}sso_region is empty"))
+    }
+
     /// What the token's file is named after.
     pub(super) fn cached_under(&self) -> &str {
         self.session.as_ref().unwrap_or(&self.start_url)
@@ -46,6 +53,9 @@ pub(super) fn of(name: &str, profiles: &Profiles) -> Result<Option<Settings>, Fa
     let mut text = |key: &str| {
         let Some(setting) = find(key) else { return Ok(String::new()) };
         let text = setting.text(key)?.to_owned();
+        if text.is_empty() && OF_PROFILE.contains(&key) {
+            return Err(Failure::misconfigured(&cause::SSO_CONFIG, format!("{setting}: {key} is empty")));
+        }
         said.push((setting.clone(), format!("{key} = {text}")));
         Ok::<_, Failure>(text)
     };

@@ -14,7 +14,8 @@ use crate::source::moment;
 /// A token that may have ended.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
-    pub(super) access: Secret,
+    /// None: not text, which does not matter to one that is refreshed.
+    pub(super) access: Option<Secret>,
     pub(super) expires_at: SystemTime,
     /// What it can be refreshed with.
     renewal: Option<Renewal>,
@@ -40,7 +41,7 @@ impl Token {
         if !kept.contains_key("accessToken") || !kept.contains_key("expiresAt") {
             return Err("holds no token: accessToken or expiresAt is missing");
         }
-        let access = secret(&mut kept, "accessToken").ok_or("holds an accessToken that is not text")?;
+        let access = secret(&mut kept, "accessToken");
         let expires_at = kept.get("expiresAt").and_then(Value::as_str).and_then(moment::parse);
         let expires_at = expires_at.ok_or("holds an expiresAt that is no time with a zone")?;
         let renewal = of_session.then(|| renewal(&mut kept)).flatten();
@@ -80,14 +81,14 @@ impl Token {
     /// The next token, which keeps the registration of this one.
     pub(super) fn followed_by(self, new: aws::Token, now: SystemTime) -> Self {
         let renewal = self.renewal.map(|old| Renewal { refresh_token: new.refresh_token, ..old });
-        Self { access: new.access_token, expires_at: now + new.life, renewal }
+        Self { access: Some(new.access_token), expires_at: now + new.life, renewal }
     }
 
     /// As other tools expect it: botocore's fields, and no others.
     pub(super) fn kept(&self, start_url: &str, region: &str) -> Kept {
         let mut kept = Kept::new();
         let mut put = |key: &str, value: &str| kept.insert(key.to_owned(), Value::from(value));
-        put("accessToken", self.access.expose());
+        put("accessToken", self.access.as_ref().map(Secret::expose).unwrap_or_default());
         put("expiresAt", &stamp(self.expires_at));
         put("startUrl", start_url);
         put("region", region);
