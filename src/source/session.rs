@@ -110,11 +110,13 @@ impl Session {
         self.env.get(variable).or_else(|| self.settings()?.plain(key))
     }
 
-    /// The region. botocore does not know `AWS_REGION`; everybody else does, so it comes last.
+    /// The region. botocore does not know `AWS_REGION`; everybody else does, so it comes last, if it is one at all.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         let first = self.value("AWS_DEFAULT_REGION", "region");
-        first.filter(|region| !region.is_empty()).or_else(|| self.env.filled("AWS_REGION"))
+        first
+            .filter(|region| !region.is_empty())
+            .or_else(|| self.env.get("AWS_REGION").filter(|region| is_host_label(region)))
     }
 
     /// How the metadata service is to be asked. A timeout or a number of attempts below nothing is nothing.
@@ -286,7 +288,7 @@ impl Session {
 
 /// `validate_region_name`.
 fn is_host_label(region: &str) -> bool {
-    region.len() <= 63
+    (1..=63).contains(&region.len())
         && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && !region.starts_with('-')
         && !region.ends_with('-')
