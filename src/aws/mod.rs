@@ -110,7 +110,7 @@ impl Sts {
         notes: &mut Notes,
     ) -> Result<Credentials, Failure> {
         let wire = Wire::open(&self.http, "AssumeRole", place, notes).await;
-        let config = self.config(place, &wire).credentials_provider(signing(caller)).build();
+        let config = self.config(place, &wire).credentials_provider(signing(caller)?).build();
         let request = aws_sdk_sts::Client::from_conf(config)
             .assume_role()
             .role_arn(&ask.role_arn)
@@ -181,7 +181,7 @@ impl Sts {
         notes: &mut Notes,
     ) -> Result<Credentials, Failure> {
         let wire = Wire::open(&self.http, "GetSessionToken", place, notes).await;
-        let config = self.config(place, &wire).credentials_provider(signing(caller)).build();
+        let config = self.config(place, &wire).credentials_provider(signing(caller)?).build();
         let client = aws_sdk_sts::Client::from_conf(config);
         let request = client.get_session_token().set_duration_seconds(duration);
         let whom = format!("the key …{}", caller.key_suffix());
@@ -223,17 +223,27 @@ fn shared(place: &Place, wire: &Wire<'_>, patience: Duration) -> SdkConfig {
         .build()
 }
 
-fn signing(caller: &Credentials) -> aws_sdk_sts::config::Credentials {
+/// The keys for AWS's signer, which panics over what cannot stand in a header.
+fn signing(caller: &Credentials) -> Result<aws_sdk_sts::config::Credentials, Failure> {
+    let broken = |text: &str| text.contains(char::is_control);
+    let token = caller.session_token.as_ref().map(Secret::expose);
+    for (what, text) in [("key id", Some(caller.access_key_id.as_str())), ("session token", token)] {
+        if text.is_some_and(broken) {
+            let sentence =
+                format!("the {what} to sign with has a line break or another control character in it");
+            return Err(Failure::misconfigured(&cause::KEY_INVALID, sentence));
+        }
+    }
     // An empty token would be sent as an empty header, which AWS refuses.
-    let token = caller.session_token.as_ref().filter(|token| !token.is_empty());
-    aws_sdk_sts::config::Credentials::new(
+    let token = token.filter(|token| !token.is_empty());
+    Ok(aws_sdk_sts::config::Credentials::new(
         &caller.access_key_id,
         caller.secret_access_key.expose(),
-        token.map(|token| token.expose().to_owned()),
+        token.map(str::to_owned),
         // AWS is the judge of that: metadata hands out credentials past their expiry when it is unwell.
         None,
         "keyfob",
-    )
+    ))
 }
 
 fn secrets(caller: &Credentials) -> Vec<&Secret> {

@@ -141,7 +141,10 @@ impl Container {
         if token.expose().contains(['\r', '\n']) {
             return Err(self.unbroken(bad("has a line break")));
         }
-        let mut value = HeaderValue::from_str(token.expose()).map_err(|_| bad("is no header value"))?;
+        // As Python's client sends it, and refuses to.
+        let latin: Option<Vec<u8>> = token.expose().chars().map(|letter| u8::try_from(letter).ok()).collect();
+        let value = latin.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok());
+        let mut value = value.ok_or_else(|| bad("is no header value"))?;
         value.set_sensitive(true);
         Ok((Some(value), claims))
     }

@@ -60,6 +60,7 @@ impl Login {
         let cache = CacheFile { path, absent: &cause::LOGIN_NOLOGIN, unusable: &cause::LOGIN_CACHE };
         let place = session.place("signin", session.region()).and_then(|place| match place.region {
             Some(_) => Ok(place),
+            None if place.endpoint.is_some() => Ok(place),
             None => {
                 let context = "no region is set, and `aws login` is refreshed in one";
                 Err(Failure::misconfigured(&cause::PROFILE_VALUE, context))

@@ -113,7 +113,7 @@ impl Session {
         self.env.get(variable).or_else(|| self.settings()?.plain(key))
     }
 
-    /// The region. botocore does not know `AWS_REGION`; everybody else does, so it comes last.
+    /// The region. botocore does not know `AWS_REGION`; everybody else does, so it comes last, if it is one at all.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         let first = self.value("AWS_DEFAULT_REGION", "region");
@@ -265,7 +265,7 @@ impl Session {
 
 /// `validate_region_name`.
 fn is_host_label(region: &str) -> bool {
-    region.len() <= 63
+    (1..=63).contains(&region.len())
         && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && !region.starts_with('-')
         && !region.ends_with('-')

@@ -22,6 +22,9 @@ fn line(entry: &Entry) -> String {
         }
         Face::Imds => metadata(entry),
         Face::Unknown if op == "Connect" => String::new(),
+        Face::Unknown if entry.header("authorization").is_some_and(|how| how.starts_with("AWS4-")) => {
+            signer(entry)
+        }
         Face::Container | Face::Unknown => format!("authorization {:?}", entry.header("authorization")),
     };
     format!("{op} {method} {path}?{query} {with} → {}", entry.status())
