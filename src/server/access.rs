@@ -7,7 +7,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 
 use super::host;
-use super::reply::Refusal;
+use super::refusal::Refusal;
 use super::token::Doors;
 use crate::http::USER_AGENT_MARK;
 

@@ -12,7 +12,8 @@ use hyper::{Method, Request, StatusCode};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::reply::{self, Refusal, Reply};
+use super::refusal::Refusal;
+use super::reply::{self, Reply};
 use super::status::{Explanation, ProblemStatus, RoleStatus, Status};
 use super::{Answered, Facts, Shared, accept, access, page};
 use crate::credentials::RoleName;

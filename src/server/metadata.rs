@@ -9,7 +9,8 @@ use hyper::{Method, StatusCode};
 use tokio::time::Instant;
 
 use super::access::Asked;
-use super::reply::{self, Refusal, Reply};
+use super::refusal::Refusal;
+use super::reply::{self, Reply};
 use super::status::region;
 use crate::roster::{Entry, Roster};
 

@@ -18,6 +18,7 @@ mod page;
 mod passed;
 mod peer;
 mod pulse;
+mod refusal;
 mod reply;
 mod sdk;
 pub mod status;

@@ -27,11 +27,11 @@ const SHORTEST: usize = 9;
 pub(super) fn needed(plan: &Plan) -> Option<Failure> {
     let (hop, device) = plan.hops.iter().rev().find_map(|hop| Some((hop, hop.mfa.as_ref()?)))?;
     let context = format!("{}: profile {} needs an MFA code (mfa_serial)", device.place, hop.profile);
-    let export = format!("aws configure export-credentials --profile {} --format env", quoted(&hop.profile));
+    let ask = format!("keyfob exec --profile {} -- COMMAND", quoted(&hop.profile));
     Some(
         Failure::misconfigured(&cause::PROFILE_MFA, context)
             .mend(Remedy::new("use SSO (`aws configure sso`), or a role whose trust policy asks for no MFA"))
-            .mend(Remedy::command("get a session with the code by hand, and run this with it", export)),
+            .mend(Remedy::command("at a terminal, be asked for the code", ask)),
     )
 }
 
