@@ -197,6 +197,19 @@ impl Failure {
         own.unwrap_or_else(|| self.cause.fix.first().copied().unwrap_or_default().to_owned())
     }
 
+    /// How sure the cause is: `certain` where a server said so, `likely` where what is here contradicts itself, `possible`
+    /// where it is an inference from what is missing.
+    #[must_use]
+    pub fn confidence(&self) -> &'static str {
+        let answered = || ["status", "code", "request_id"].iter().any(|name| self.fact(name).is_some());
+        match self.kind {
+            FailureKind::NotConfigured => "possible",
+            FailureKind::Denied | FailureKind::Throttled => "certain",
+            _ if answered() => "certain",
+            _ => "likely",
+        }
+    }
+
     /// The value of a fact.
     #[must_use]
     pub fn fact(&self, name: &str) -> Option<&str> {

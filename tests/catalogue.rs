@@ -38,7 +38,13 @@ impl Table {
 
 fn cells(line: &str) -> Vec<String> {
     let inner = line.trim().trim_matches('|');
-    inner.split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+    inner.split(" | ").map(|cell| unmarked(cell.trim()).to_owned()).collect()
+}
+
+/// A cell that is code as a whole, without its marks.
+fn unmarked(cell: &str) -> &str {
+    let inner = cell.strip_prefix('`').and_then(|cell| cell.strip_suffix('`'));
+    inner.filter(|inner| !inner.contains('`')).unwrap_or(cell)
 }
 
 /// Names on one side only.
@@ -134,6 +140,7 @@ fn every_cause_is_documented_with_its_own_words() {
         let (readme, old) = (concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), rows.iter());
         let old: Vec<_> = old.map(|row| format!("| `{}` | {} |", row[0], row[1])).collect();
         let text = std::fs::read_to_string(readme).unwrap();
+        assert!(text.contains(&old.join("\n")), "README's rows are not found again");
         return std::fs::write(readme, text.replace(&old.join("\n"), &lines.join("\n"))).unwrap();
     }
     assert!(rows == wanted, "KEYFOB_WRITE=1 writes the rows that should be:\n{}", lines.join("\n"));
@@ -164,5 +171,5 @@ fn every_field_of_an_audit_record_is_documented() {
 
 #[test]
 fn cells_are_read_as_they_are_written() {
-    assert_eq!(cells("| `a.b` | `\"x\"` | why `c` is |"), ["a.b", "\"x\"", "why `c` is"]);
+    assert_eq!(cells("| `a.b` | `\"x\"` | why `c` is `d` |"), ["a.b", "\"x\"", "why `c` is `d`"]);
 }

@@ -175,6 +175,9 @@ pub struct Explain {
     /// Print all codes
     #[arg(long, conflicts_with_all = ["role", "profile", "local", "now", "strict", "code"])]
     pub list_codes: bool,
+    /// Print the JSON schema of `--output json`
+    #[arg(long, conflicts_with_all = ["role", "profile", "local", "now", "strict", "code", "list_codes"])]
+    pub schema: bool,
 }
 
 /// `--output` of commands that answer people or programs.

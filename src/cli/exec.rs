@@ -158,7 +158,7 @@ fn without(now: &Snapshot, subject: &Subject, scene: &Scene) -> Stop {
         let telling = Telling {
             explanation: &explanation,
             failure: Some(&status),
-            warning: None,
+            warnings: &[],
             origin: "here",
             exit: Exit::NotStarted,
             now: at,

@@ -18,6 +18,9 @@ use crate::clock::stamp;
 use crate::failure::Failure;
 use crate::server::status::{Explanation, FailureStatus};
 
+/// What `--output json` prints, for whoever reads it with a program.
+const SCHEMA: &str = include_str!("../../docs/explain.schema.json");
+
 /// Explains.
 ///
 /// # Errors
@@ -28,6 +31,10 @@ pub(super) async fn run(args: &Explain, scene: &Scene) -> Result<Exit, Stop> {
     }
     if args.list_codes {
         return all_codes(args.output, scene);
+    }
+    if args.schema {
+        scene.terminal.answer(SCHEMA)?;
+        return Ok(Exit::Good);
     }
     let told = told(args, scene).await?;
     let exit = if args.strict && told.brittle(scene) { Exit::Brittle } else { told.exit() };
@@ -43,7 +50,7 @@ pub(super) async fn run(args: &Explain, scene: &Scene) -> Result<Exit, Stop> {
 struct Told {
     explanation: Explanation,
     failure: Option<FailureStatus>,
-    warning: Option<FailureStatus>,
+    warnings: Vec<FailureStatus>,
     agent: Option<String>,
     origin: String,
 }
@@ -72,12 +79,12 @@ async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
         agent.refresh(&role.name, false).await?;
     }
     let explanation = agent.explanation(&role.name).await?;
-    let (failure, warning) = explanation
+    let (failure, warnings) = explanation
         .role
         .as_ref()
-        .map_or((None, None), |role| (role.last_failure.clone(), role.warning.clone()));
+        .map_or((None, Vec::new()), |role| (role.last_failure.clone(), role.warnings.clone()));
     let origin = format!("the agent at {} (pid {})", agent.address, status.pid);
-    Ok(Told { explanation, failure, warning, agent: Some(agent.address.to_string()), origin })
+    Ok(Told { explanation, failure, warnings, agent: Some(agent.address.to_string()), origin })
 }
 
 async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
@@ -87,10 +94,10 @@ async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
     let failure = judged.as_ref().err().map(FailureStatus::from);
     let bare = judged.is_ok_and(|credentials| credentials.is_long_term());
     let bare = bare.then(|| Failure::misconfigured(&cause::KF_STATIC, "these are bare long-term keys"));
-    let warning = walk.warnings().into_iter().chain(bare).next().as_ref().map(FailureStatus::from);
+    let warnings = walk.warnings().iter().chain(&bare).map(FailureStatus::from).collect();
     let explanation = Explanation::of_walk(&subject.role.name, &walk);
     let origin = format!("here, as {}, not as a service", user());
-    Ok(Told { explanation, failure, warning, agent: None, origin })
+    Ok(Told { explanation, failure, warnings, agent: None, origin })
 }
 
 fn user() -> String {
@@ -118,14 +125,20 @@ impl Told {
             role.map_or(last.and_then(|step| step.expires_at.as_ref()), |role| role.expires_at.as_ref());
         let at = expiry.and_then(|stamp| moment::parse(stamp));
         let soon = at.is_some_and(|at| at <= scene.clock.now() + SOON);
-        self.exit() == Exit::Good && (soon || self.failure.is_some() || self.warning.is_some())
+        self.exit() == Exit::Good && (soon || self.failure.is_some() || !self.warnings.is_empty())
+    }
+
+    /// Why there is nothing usable, the likeliest first, at most three.
+    fn causes(&self) -> Vec<&FailureStatus> {
+        let others = self.explanation.walk.iter().flat_map(|walk| &walk.also);
+        self.failure.iter().flat_map(|failure| std::iter::once(failure).chain(others.clone())).collect()
     }
 
     fn text(&self, exit: Exit, scene: &Scene) -> String {
         let telling = Telling {
             explanation: &self.explanation,
             failure: self.failure.as_ref(),
-            warning: self.warning.as_ref(),
+            warnings: &self.warnings,
             origin: &self.origin,
             exit,
             now: scene.clock.now(),
@@ -150,7 +163,8 @@ impl Told {
             "verdict": verdict,
             "exit_code": exit.code(),
             "failure": self.failure,
-            "warning": self.warning,
+            "causes": self.causes(),
+            "warnings": self.warnings,
             "role": self.explanation.role,
             "walk": self.explanation.walk,
         });

@@ -168,7 +168,7 @@ fn too_late(late: &[Entry], shown: &Shown, scene: &Scene) -> Stop {
         let telling = Telling {
             explanation: &explanation,
             failure,
-            warning: None,
+            warnings: &[],
             origin: "within startup.deadline",
             exit,
             now,

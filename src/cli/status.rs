@@ -112,7 +112,7 @@ fn notes(text: &mut String, role: &RoleStatus, now: SystemTime, paint: Paint) {
         let since = since.map(|at| format!(", first {}", moment::relative(at, now))).unwrap_or_default();
         note(Tone::Bad, failure, &format!(" (failed {} times{since})", role.failures));
     }
-    if let Some(warning) = &role.warning {
+    for warning in &role.warnings {
         note(Tone::Warn, warning, "");
     }
 }
@@ -140,7 +140,7 @@ mod tests {
             failures: 0,
             failing_since: None,
             last_failure: None,
-            warning: None,
+            warnings: Vec::new(),
             region: None,
             token_file: None,
         }

@@ -23,7 +23,7 @@ pub struct Telling<'a> {
     /// Why there is nothing usable, or why the last refresh failed.
     pub failure: Option<&'a FailureStatus>,
     /// What works now and may surprise.
-    pub warning: Option<&'a FailureStatus>,
+    pub warnings: &'a [FailureStatus],
     /// Who walked, as people say it: `agent at 127.0.0.1:5398`.
     pub origin: &'a str,
     /// The status that the command ends with.
@@ -57,7 +57,7 @@ impl Telling<'_> {
                 remedy(&mut text, "fix", fix);
             }
         }
-        if let Some(warning) = self.warning {
+        for warning in self.warnings {
             let title = self.paint.paint(Tone::Warn, "Also know");
             self.cause(&mut text, &title, warning);
         }
@@ -187,7 +187,7 @@ impl Telling<'_> {
 
     fn more(&self) -> String {
         let mut parts = Vec::new();
-        if let Some(failure) = self.failure.or(self.warning) {
+        if let Some(failure) = self.failure.or(self.warnings.first()) {
             parts.push(format!("More: keyfob explain --code {}", failure.code));
         }
         parts.extend(self.explanation.walk.as_ref().map(|walk| format!("trace {}", walk.trace_id)));
@@ -305,7 +305,7 @@ mod tests {
         let telling = Telling {
             explanation,
             failure: failure.as_ref(),
-            warning: None,
+            warnings: &[],
             origin: "here, as uid 0",
             exit: exit_of(failure.as_ref()),
             now: NOW,

@@ -36,6 +36,7 @@ fn each_command_of_the_contract_is_understood() {
         "keyfob explain --profile p --local",
         "keyfob explain --code KF-LOOP",
         "keyfob explain --list-codes",
+        "keyfob explain --schema",
         "keyfob exec app --wait 30s -- cmd -x --profile y",
         "keyfob exec --profile p --keep-aws-files -- cmd",
         "keyfob env app --format systemd",

@@ -92,7 +92,7 @@ mod tests {
             failures: 0,
             failing_since: None,
             last_failure: failure.as_ref().map(Into::into),
-            warning: None,
+            warnings: Vec::new(),
             region: None,
             token_file: None,
         }

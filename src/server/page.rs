@@ -129,7 +129,7 @@ fn role(html: &mut Html, (role, walk): Told<'_>, open: bool, now: SystemTime) {
         cause(html, failure);
     }
     facts(html, role, now);
-    if let Some(warning) = &role.warning {
+    for warning in &role.warnings {
         html.put("<h3 class=\"warn\">Also know</h3>\n");
         cause(html, warning);
     }

@@ -119,7 +119,8 @@ pub struct RoleStatus {
     /// Why, of the last one.
     pub last_failure: Option<FailureStatus>,
     /// What works now and may surprise: `KF-STATIC` for bare long-term keys.
-    pub warning: Option<FailureStatus>,
+    #[serde(default)]
+    pub warnings: Vec<FailureStatus>,
     /// The region of the role's profile, when known.
     pub region: Option<String>,
     /// The first of the role's own tokens, where it has some.
@@ -153,7 +154,7 @@ impl RoleStatus {
             failures: standing.failures,
             failing_since: at(role_now.failing_since),
             last_failure,
-            warning: warning(&role_now, standing.long_term).as_ref().map(FailureStatus::from),
+            warnings: warnings(&role_now, standing.long_term).iter().map(FailureStatus::from).collect(),
             region: region(entry, &role_now),
             token_file: entry.role.tokens.first().cloned(),
         }
@@ -167,13 +168,11 @@ pub fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
     own.or_else(|| now.last.as_ref()?.region().map(str::to_owned))
 }
 
-/// What looks wrong in what the last walk found; else that it never ends.
-fn warning(now: &Snapshot, long_term: bool) -> Option<Failure> {
-    let bare = || {
-        long_term.then(|| Failure::misconfigured(&cause::KF_STATIC, "the role serves bare long-term keys"))
-    };
+/// What looks wrong in what the last walk found, and that it never ends.
+fn warnings(now: &Snapshot, long_term: bool) -> Vec<Failure> {
+    let bare = || Failure::misconfigured(&cause::KF_STATIC, "the role serves bare long-term keys");
     let doubts = now.last.as_ref().map(|walk| walk.warnings()).unwrap_or_default();
-    doubts.into_iter().next().or_else(bare)
+    doubts.into_iter().chain(long_term.then(bare)).collect()
 }
 
 /// A failure with what to do about it.
@@ -181,6 +180,15 @@ fn warning(now: &Snapshot, long_term: bool) -> Option<Failure> {
 pub struct FailureStatus {
     /// Of the catalogue.
     pub code: String,
+    /// What is wrong in general, in one line.
+    #[serde(default)]
+    pub title: String,
+    /// `certain`: a server said so; `likely`: what is here contradicts itself; `possible`: an inference.
+    #[serde(default)]
+    pub confidence: String,
+    /// Where more about it stands: a file of the sources, and a place in it.
+    #[serde(default)]
+    pub docs: String,
     /// `not_configured`, `denied`, …
     pub kind: String,
     /// The exit status of a command that ends with it (contract 1).
@@ -202,6 +210,9 @@ impl From<&Failure> for FailureStatus {
         let cause = failure.cause;
         Self {
             code: cause.code.to_owned(),
+            title: cause.title.to_owned(),
+            confidence: failure.confidence().to_owned(),
+            docs: format!("deploy/monitoring/runbook.md#{}", cause.code),
             kind: failure.kind.as_str().to_owned(),
             exit_code: failure.kind.exit_code(),
             message: failure.context.clone(),

@@ -611,7 +611,7 @@ async fn credentials_without_expiry_are_stamped_anew_and_said_to_be_long_term() 
     let left = expires.duration_since(jiff::Timestamp::now()).as_secs();
     assert!((1795..=1800).contains(&left), "{left}");
     let status: Status = serde_json::from_str(&stage.admin("GET", "/status").await.body).unwrap();
-    assert_eq!(status.roles[0].warning.as_ref().unwrap().code, "KF-STATIC");
+    assert_eq!(status.roles[0].warnings[0].code, "KF-STATIC");
     assert!(stage.shared.started());
 }
 

@@ -351,7 +351,10 @@ fn long_term_keys_are_exchanged_for_sessions() {
         [("default", "static_file"), ("config", "static_config"), ("env", "env"), ("process", "role_process")]
     {
         assert_eq!(of(name)["source"], source, "{status}");
-        assert!(of(name)["warning"].is_null() && of(name)["expires_at"].is_string(), "{status}");
+        assert!(
+            of(name)["warnings"] == serde_json::json!([]) && of(name)["expires_at"].is_string(),
+            "{status}"
+        );
     }
     assert_eq!(of("default")["region"], "eu-central-1");
 }

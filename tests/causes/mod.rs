@@ -10,6 +10,7 @@ mod symptoms;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,8 +96,15 @@ fn every_cause_is_named_where_it_comes_about_and_its_fix_works() {
 /// Both renderings, held to what is on record.
 fn explained(folder: &Path, fixture: &Fixture, stage: &Stage<'_>) -> Result<Value, String> {
     let expected = &fixture.expected;
+    let before = tree(stage.machine.home.path());
     let screen = stage.screen();
     let (finished, document) = stage.document();
+    let after = tree(stage.machine.home.path());
+    if after != before {
+        // What stands in them may be a secret.
+        let changed: BTreeSet<_> = before.symmetric_difference(&after).map(|entry| &entry.0).collect();
+        return Err(format!("explain changed the home: {changed:?}"));
+    }
     let said = format!("{}{}", screen.stdout, screen.stderr);
     if (screen.code(), finished.code()) != (Some(expected.exit), Some(expected.exit)) {
         return Err(format!(
@@ -120,6 +128,22 @@ fn explained(folder: &Path, fixture: &Fixture, stage: &Stage<'_>) -> Result<Valu
     hold(&folder.join("screen.txt"), &normal.text(&screen.stdout), loose)?;
     hold(&folder.join("explain.json"), &document_text, loose)?;
     Ok(document)
+}
+
+/// What is in a folder: path, mode, moment of the last change in nanoseconds, and the bytes of files.
+fn tree(folder: &Path) -> BTreeSet<(PathBuf, u32, i128, Vec<u8>)> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let about = fs::symlink_metadata(&path).unwrap();
+        let bytes = if about.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        let changed = i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec());
+        found.insert((path.clone(), about.mode(), changed, bytes));
+        if about.is_dir() {
+            found.extend(tree(&path));
+        }
+    }
+    found
 }
 
 /// As `KEYFOB_WRITE=1` recorded it.

@@ -3,7 +3,7 @@
 use super::*;
 
 /// An agent with a role that is well and one that is not, and how to find it.
-fn serving(home: &TempHome) -> (Serving, String) {
+pub(super) fn serving(home: &TempHome) -> (Serving, String) {
     let config = home.write(
         "keyfob.toml",
         "[[role]]\nname = \"default\"\nprofile = \"helper\"\n[[role]]\nname = \"bad\"\nprofile = \"broken\"\nrequired = false\n",

@@ -3,6 +3,7 @@
 mod asking;
 mod exec;
 mod get;
+mod schema;
 mod serve;
 
 use std::time::Duration;

@@ -263,7 +263,11 @@ fn fault(line: usize, what: &str, text: &str) -> Fault {
         let mend = ("remove the mark", format!("{line}s/^\\xef\\xbb\\xbf//"));
         return Fault { mend: Some((mend.0.to_owned(), mend.1)), ..said(line, what.to_owned()) };
     }
-    let what = if text.starts_with('[') { "a section without its closing bracket" } else { what };
+    let what = match text.strip_prefix('[') {
+        Some(rest) if rest.starts_with(']') => "a section without a name",
+        Some(_) => "a section without its closing bracket",
+        None => what,
+    };
     let shown = masked(text);
     let known = shown.strip_suffix(" …").filter(|key| !key.contains(' '));
     let (column, mend) = match known {
@@ -271,7 +275,7 @@ fn fault(line: usize, what: &str, text: &str) -> Fault {
             let script = format!("{line}s/^\\([[:space:]]*{key}\\)[[:space:]][[:space:]]*/\\1 = /");
             (key.chars().count() + 1, Some((format!("put `=` between {key} and its value"), script)))
         }
-        None if text.starts_with('[') => {
+        None if text.starts_with('[') && !text.starts_with("[]") => {
             let mend = (format!("close the bracket in line {line}"), format!("{line}s/[[:space:]]*$/]/"));
             (text.chars().count() + 1, Some(mend))
         }
