@@ -204,7 +204,7 @@ fn roles_anywhere_works_as_its_drop_in_says_and_tells_why_not() {
     };
     let Some(machine) = Machine::boot(furnish) else { return };
     let (agent, mut ear) = started(&machine, "roles-anywhere.conf");
-    ear.next(|text| text.contains("STATUS=no credentials; role default: ") && text.contains("[PROC-EXIT]"));
+    ear.next(|text| text.contains("STATUS=no credentials; role default: ") && text.contains("[RA-CERT]"));
     let why = explained(&machine);
     assert!(why.contains("AccessDeniedException: Untrusted certificate. Certificate expired"), "{why}");
     assert_eq!(agent.process.stop().code(), Some(0));
