@@ -203,9 +203,9 @@ fn strange(who: &str, subject: &str) -> Failure {
     Failure::new(FailureKind::Malformed, &cause::AWS_ANSWER, sentence)
 }
 
-/// AWS's clients read 0 where the field is missing; what ends at once is nothing to keep in place of what was there.
+/// AWS's clients read 0 where the field is missing: the refresh token that came with it is still one to keep.
 fn seconds(life: i32) -> Option<Duration> {
-    u64::try_from(life).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    u64::try_from(life).ok().map(Duration::from_secs)
 }
 
 fn role_credentials(found: aws_sdk_sso::types::RoleCredentials, account: &str) -> Option<Credentials> {
