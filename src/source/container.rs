@@ -290,13 +290,14 @@ fn refused(place: &str, answer: &Answer) -> Failure {
     Failure::new(kind, cause, sentence).seen("status", answer.status)
 }
 
-/// What cannot stand in a URL as urllib3 sends it, `%20` for a space that somebody left at the end.
+/// What cannot stand in a URL as urllib3 sends it, `%20` for a space that somebody left at the end; ends of lines and
+/// tabs are gone, as Python's `urlsplit` reads URLs.
 fn written_out(address: &str) -> String {
     let mut url = String::with_capacity(address.len());
     for letter in address.chars() {
         if letter.is_ascii_graphic() && !r#""<>\^`{|}"#.contains(letter) {
             url.push(letter);
-        } else {
+        } else if !matches!(letter, '\t' | '\r' | '\n') {
             let mut bytes = [0; 4];
             url.extend(letter.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")));
         }

@@ -173,13 +173,19 @@ fn credentials(kept: &Kept) -> Result<Credentials, String> {
         secret_access_key: Secret::new(text("secretAccessKey")?),
         session_token: Some(Secret::new(text("sessionToken")?)),
         expires_at: Some(expires_at.ok_or("holds an accessToken whose expiresAt is no time with a zone")?),
-        account_id: AccountId::parse(&text("accountId")?),
+        // botocore wants it to be there, whatever it is.
+        account_id: account(said.get("accountId").ok_or("holds an accessToken without accountId")?),
         role_arn: None,
     })
 }
 
-/// Whatever else stands there stays.
+fn account(said: &Value) -> Option<AccountId> {
+    said.as_str().and_then(AccountId::parse)
+}
+
+/// Whatever else stands there stays, an account as it was written.
 fn keep(kept: &mut Kept, found: &Credentials, ends: &str, refresh_token: &Secret) {
+    let account = kept.get("accessToken").and_then(|held| held.get("accountId")).cloned();
     let token = found.session_token.as_ref().map_or("", Secret::expose);
     kept.insert("refreshToken".to_owned(), Value::from(refresh_token.expose()));
     kept.insert(
@@ -188,7 +194,7 @@ fn keep(kept: &mut Kept, found: &Credentials, ends: &str, refresh_token: &Secret
             "accessKeyId": found.access_key_id,
             "secretAccessKey": found.secret_access_key.expose(),
             "sessionToken": token,
-            "accountId": found.account_id.as_ref().map(AccountId::as_str),
+            "accountId": account,
             "expiresAt": ends,
         }),
     );

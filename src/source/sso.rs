@@ -102,9 +102,9 @@ impl Sso {
             }
         }
         match self.refreshed(notes).await {
-            // botocore, too, goes on with what it holds; a service that is down is none of AWS's words to it, but a
-            // reason to end a quarter of an hour early it is not.
-            Err(failure) if alive && failure.kind != FailureKind::Malformed => Ok(token),
+            // botocore, too, goes on with what it holds when it is refused; a service that is down is none of AWS's words
+            // to it, but a reason to end a quarter of an hour early it is not.
+            Err(failure) if alive && !spoiled(&failure) => Ok(token),
             Err(failure) if failure.cause == &cause::SSO_EXPIRED => {
                 Err(self.expired(&token, &format!("and was not refreshed: {}", failure.context)))
             }
@@ -153,4 +153,10 @@ impl Source for Sso {
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
         Box::pin(async { self.ask(notes).await.map_err(|failure| self.mended(failure)) })
     }
+}
+
+/// Whether a file or an answer that claims success was not what it should be; a refusal may say what it likes.
+fn spoiled(failure: &Failure) -> bool {
+    let refused = failure.fact("status").is_some_and(|status| !status.starts_with('2'));
+    failure.kind == FailureKind::Malformed && !refused
 }
