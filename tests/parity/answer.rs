@@ -86,8 +86,9 @@ impl Answer {
     }
 
     /// Keys with their expiry as the distance from what the fake AWS stamped on them, since it stamped each program's
-    /// at another moment. All times in seconds since 1970.
-    pub fn since(self, stamped: f64, now: f64) -> Answer {
+    /// at another moment; a situation's own answer has no stamp and keeps the expiry it wrote. All times in seconds
+    /// since 1970.
+    pub fn since(self, stamped: Option<f64>, now: f64) -> Answer {
         match self {
             Answer::Keys(keys) => {
                 let expires = keys.expires.map(|at| distance(at, stamped, now, &keys.method));
@@ -101,13 +102,13 @@ impl Answer {
 /// Instance credentials that are dead or nearly so get another expiry, up to 25 minutes ahead: which one is chance.
 const EXTENSION: f64 = 1500.0;
 
-fn distance(at: f64, stamped: f64, now: f64, method: &str) -> f64 {
+fn distance(at: f64, stamped: Option<f64>, now: f64, method: &str) -> f64 {
     if method != "iam-role" {
-        return at - stamped;
+        return at - stamped.unwrap_or_default();
     }
-    let base = stamped.max(now);
-    let extended = at > base && at <= now + EXTENSION;
-    if extended { 0.0 } else { at - base }
+    let least = stamped.map_or(now, |stamped| stamped.max(now));
+    let extended = at > least && at <= now + EXTENSION;
+    if extended { 0.0 } else { at - stamped.map_or(0.0, |_| least) }
 }
 
 /// In what two answers differ, a line each; nothing when they are the same.
@@ -248,14 +249,16 @@ fn every_difference_is_seen() {
 
 #[test]
 fn an_extended_expiry_is_one_that_lies_ahead() {
-    let near = |at: f64, stamped: f64| distance(at, stamped, 10_000.0, "iam-role").abs() <= SLACK;
+    let near = |at: f64, stamped: f64| distance(at, Some(stamped), 10_000.0, "iam-role").abs() <= SLACK;
     assert!(near(20_000.0, 20_000.0) && near(10_300.0, 10_300.0));
     assert!(near(11_400.0, 10_300.0) && near(11_200.0, 9_000.0));
     for (at, stamped) in [(9_000.0, 9_000.0), (9_900.0, 9_000.0), (11_600.0, 10_300.0), (20_010.0, 20_000.0)]
     {
         assert!(!near(at, stamped), "{at} for {stamped}");
     }
-    assert!(distance(11_200.0, 10_300.0, 10_000.0, "container-role") > SLACK);
+    assert!(distance(11_200.0, Some(10_300.0), 10_000.0, "container-role") > SLACK);
+    let unstamped = |at: f64| distance(at, None, 10_000.0, "iam-role");
+    assert_eq!((unstamped(9_000.0), unstamped(11_200.0), unstamped(20_000.0)), (9_000.0, 0.0, 20_000.0));
 }
 
 #[test]

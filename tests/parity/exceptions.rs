@@ -50,10 +50,15 @@ impl Exception {
         let Some(pattern) = &self.pattern else { return false };
         let known = |one: &String| self.differences.contains(one) || pattern.may.contains(one);
         let same = !differences.is_empty() && differences.iter().all(known);
-        same && pattern.texts.iter().all(|text| situation.contains(text))
+        same && pattern.texts.iter().all(|text| contains_in_any_case(situation, text))
             && is_said(keyfob, &self.says)
             && (pattern.botocore.is_empty() || pattern.botocore.iter().any(|part| is_said(botocore, part)))
     }
+}
+
+/// INI options are read in any case, so a situation may write them in any.
+fn contains_in_any_case(situation: &str, text: &str) -> bool {
+    situation.to_lowercase().contains(&text.to_lowercase())
 }
 
 fn is_said(answer: &Answer, part: &str) -> bool {

@@ -170,10 +170,7 @@ fn keyfob(machine: &Machine) -> Answer {
 /// The answer, with what reached the fake meanwhile.
 fn told(answer: Answer, aws: &FakeAws, machine: &Machine) -> Told {
     let stamped = answer.key_id().and_then(|key_id| aws.issued(key_id)).and_then(|issued| issued.expires);
-    let answer = match stamped {
-        Some(at) => answer.since(seconds(at), seconds(Timestamp::now())),
-        None => answer,
-    };
+    let answer = answer.since(stamped.map(seconds), seconds(Timestamp::now()));
     let requests = requests::seen(&aws.requests());
     aws.clear_requests();
     Told { answer, requests, kept: machine.sign_ins() }
