@@ -119,8 +119,10 @@ fn look(peer: &Peer) -> Process {
 fn in_table(near: SocketAddr, far: SocketAddr) -> Option<Held> {
     // A socket that nobody holds any more has no number, and its user is not told either.
     let fits = |socket: &Socket| socket.local == near && socket.remote == far && socket.inode != 0;
-    let found = sockets(near.port(), fits);
-    found.first().map(|socket| Held { uid: socket.uid, inode: socket.inode })
+    // The kernel writes the table piece by piece: with sockets coming and going meanwhile, one may be left out.
+    const READINGS: usize = 3;
+    let found = (0..READINGS).find_map(|_| sockets(near.port(), fits).into_iter().next());
+    found.map(|socket| Held { uid: socket.uid, inode: socket.inode })
 }
 
 /// A line of the kernel's table of sockets.
