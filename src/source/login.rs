@@ -72,26 +72,30 @@ impl Login {
     async fn ask(&self, notes: &mut Notes) -> Result<Credentials, Failure> {
         let (path, line) = (self.setting.file.to_path_buf(), self.setting.line);
         notes.looked.push(Look::Setting { path, line, saw: format!("login_session = {}", self.name) });
-        let (kept, found) = self.cached(notes).await?;
-        let left = found.left(self.now()).unwrap_or_default();
+        let (kept, left) = self.cached(notes).await?;
         if left >= MANDATORY {
-            return Ok(found);
+            return self.held(&kept);
         }
         if !self.around.renews {
-            return if left.is_zero() { Err(self.due()) } else { Ok(found) };
+            return if left.is_zero() { Err(self.due()) } else { self.held(&kept) };
         }
         let key = self.key(&kept)?;
-        if left > THRESHOLD { Ok(found) } else { self.refreshed(key, notes).await }
+        if left > THRESHOLD { self.held(&kept) } else { self.refreshed(key, notes).await }
     }
 
-    async fn cached(&self, notes: &mut Notes) -> Result<(Kept, Credentials), Failure> {
+    /// What the file holds, and how long what is in it lives. A refresh replaces it, whatever it is.
+    async fn cached(&self, notes: &mut Notes) -> Result<(Kept, Duration), Failure> {
         let kept = self.cache.read(self.around.attempt_timeout, notes).await?;
         let missing: Vec<&str> = NEEDED.into_iter().filter(|key| !kept.contains_key(*key)).collect();
         if !missing.is_empty() {
             return Err(self.cache.unusable(&format!("holds no {}", missing.join(", no "))));
         }
-        let found = credentials(&kept).map_err(|what| self.cache.unusable(&what))?;
-        Ok((kept, found))
+        let ends = ends(&kept).map_err(|what| self.cache.unusable(&what))?;
+        Ok((kept, ends.duration_since(self.now()).unwrap_or_default()))
+    }
+
+    fn held(&self, kept: &Kept) -> Result<Credentials, Failure> {
+        credentials(kept).map_err(|what| self.cache.unusable(&what))
     }
 
     fn key(&self, kept: &Kept) -> Result<Key, Failure> {
@@ -102,9 +106,9 @@ impl Login {
     async fn refreshed(&self, key: Key, notes: &mut Notes) -> Result<Credentials, Failure> {
         let _turn = self.cache.turn(self.around.attempt_timeout).await?;
         // Somebody may have been faster.
-        let (mut kept, held) = self.cached(notes).await?;
-        if held.left(self.now()).is_some_and(|left| left > THRESHOLD) {
-            return Ok(held);
+        let (mut kept, left) = self.cached(notes).await?;
+        if left > THRESHOLD {
+            return self.held(&kept);
         }
         let place = self.place.clone()?;
         let grant = self.grant(&kept)?;
@@ -113,7 +117,7 @@ impl Login {
         let prove = move |address: &str| key.proof(address, clock.now());
         let (new, life, refresh_token) = self.around.sign_in.login(&grant, prove, &place, notes).await?;
         let ends = stamp(self.now() + life);
-        let found = Credentials { expires_at: moment::parse(&ends), account_id: held.account_id, ..new };
+        let found = Credentials { expires_at: moment::parse(&ends), account_id: account(&kept), ..new };
         keep(&mut kept, &found, &ends, &refresh_token);
         self.cache.replace(draft, kept, notes).await?;
         Ok(found)
@@ -159,28 +163,39 @@ impl Login {
     }
 }
 
+/// botocore wants them to be there, whatever they are.
+const FIELDS: [&str; 5] = ["accessKeyId", "secretAccessKey", "sessionToken", "expiresAt", "accountId"];
+
+fn access_token(kept: &Kept) -> Result<&Kept, String> {
+    let said = kept.get("accessToken").and_then(Value::as_object);
+    let said = said.ok_or("holds an accessToken that is no object")?;
+    let missing = FIELDS.into_iter().find(|key| !said.contains_key(*key));
+    missing.map_or(Ok(said), |key| Err(format!("holds an accessToken without {key}")))
+}
+
+fn text(kept: &Kept, key: &str) -> Result<String, String> {
+    let text = access_token(kept)?.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text.map(str::to_owned).ok_or_else(|| format!("holds an accessToken whose {key} is no text"))
+}
+
+fn ends(kept: &Kept) -> Result<SystemTime, String> {
+    let ends = moment::parse(&text(kept, "expiresAt")?);
+    ends.ok_or_else(|| "holds an accessToken whose expiresAt is no time with a zone".to_owned())
+}
+
 fn credentials(kept: &Kept) -> Result<Credentials, String> {
-    let said =
-        kept.get("accessToken").and_then(Value::as_object).ok_or("holds an accessToken that is no object")?;
-    let text = |key: &str| match said.get(key) {
-        Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
-        Some(_) => Err(format!("holds an accessToken whose {key} is no text")),
-        None => Err(format!("holds an accessToken without {key}")),
-    };
-    let expires_at = moment::parse(&text("expiresAt")?);
     Ok(Credentials {
-        access_key_id: text("accessKeyId")?,
-        secret_access_key: Secret::new(text("secretAccessKey")?),
-        session_token: Some(Secret::new(text("sessionToken")?)),
-        expires_at: Some(expires_at.ok_or("holds an accessToken whose expiresAt is no time with a zone")?),
-        // botocore wants it to be there, whatever it is.
-        account_id: account(said.get("accountId").ok_or("holds an accessToken without accountId")?),
+        access_key_id: text(kept, "accessKeyId")?,
+        secret_access_key: Secret::new(text(kept, "secretAccessKey")?),
+        session_token: Some(Secret::new(text(kept, "sessionToken")?)),
+        expires_at: Some(ends(kept)?),
+        account_id: account(kept),
         role_arn: None,
     })
 }
 
-fn account(said: &Value) -> Option<AccountId> {
-    said.as_str().and_then(AccountId::parse)
+fn account(kept: &Kept) -> Option<AccountId> {
+    kept.get("accessToken")?.get("accountId")?.as_str().and_then(AccountId::parse)
 }
 
 /// Whatever else stands there stays, an account as it was written.

@@ -177,7 +177,7 @@ impl Session {
     pub fn place(&self, service: &str, region: Option<&str>) -> Result<Place, Failure> {
         self.sso_session_is_whole()?;
         if let Some(region) = region.filter(|region| !is_host_label(region)) {
-            let context = format!("the region `{region}` cannot be part of a host name");
+            let context = format!("the region `{}` cannot be part of a host name", region.escape_debug());
             return Err(Failure::misconfigured(&cause::PROFILE_VALUE, context));
         }
         let (region, variant) = (region.map(str::to_owned), self.variant()?);
