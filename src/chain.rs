@@ -17,6 +17,7 @@ pub struct Chain {
     role: RoleName,
     lineup: Box<dyn Lineup>,
     clock: Clock,
+    until: Option<Instant>,
 }
 
 impl fmt::Debug for Chain {
@@ -29,7 +30,13 @@ impl Chain {
     /// The chain of a role. Every source keeps its own deadlines.
     #[must_use]
     pub fn new(role: RoleName, lineup: Box<dyn Lineup>, clock: Clock) -> Self {
-        Self { role, lineup, clock }
+        Self { role, lineup, clock, until: None }
+    }
+
+    /// The same, with an end: the source that is being asked then is given up, what was found out before stays.
+    #[must_use]
+    pub fn until(self, end: Instant) -> Self {
+        Self { until: Some(end), ..self }
     }
 
     /// Whose chain it is.
@@ -44,7 +51,7 @@ impl Chain {
         let mut attempts = Vec::new();
         let credentials = self.walk(&mut attempts).await.map(Arc::new);
         if credentials.is_none() {
-            let doubts = self.lineup.doubts(&attempts).await;
+            let doubts = self.within(self.lineup.doubts(&attempts)).await.unwrap_or_default();
             attempts.iter_mut().take(1).for_each(|first| first.notes.doubts.extend(doubts.iter().cloned()));
         }
         let (role, took) = (self.role.clone(), begun.elapsed());
@@ -53,7 +60,8 @@ impl Chain {
 
     async fn walk(&self, attempts: &mut Vec<Attempt>) -> Option<Credentials> {
         let (started, begun, mut notes) = (self.clock.now(), Instant::now(), Notes::default());
-        let prepared = self.lineup.sources(&mut notes).await;
+        let prepared = self.within(self.lineup.sources(&mut notes)).await;
+        let prepared = prepared.unwrap_or_else(|| Err(too_late()));
         let took = begun.elapsed();
         let (sources, outcome) = match prepared {
             Ok(sources) => (sources, Outcome::Skipped(Failure::not_configured("the AWS files were read"))),
@@ -73,7 +81,8 @@ impl Chain {
 
     async fn ask(&self, source: &dyn Source) -> (Attempt, Option<Credentials>) {
         let (started, begun, mut notes) = (self.clock.now(), Instant::now(), Notes::default());
-        let answer = source.fetch(&mut notes).await;
+        let answer = self.within(source.fetch(&mut notes)).await;
+        let answer = answer.unwrap_or_else(|| Err(too_late()));
         let took = begun.elapsed();
         let kind = source.kind();
         let (outcome, credentials) = match self.accept(kind, answer) {
@@ -82,6 +91,13 @@ impl Chain {
             Err(failure) => (Outcome::Failed(failure), None),
         };
         (Attempt { source: kind, started, took, notes, outcome }, credentials)
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.until {
+            Some(end) => tokio::time::timeout_at(end, work).await.ok(),
+            None => Some(work.await),
+        }
     }
 
     /// botocore raises on an answer that is expired already, except the metadata service's, which it extends
@@ -100,6 +116,11 @@ impl Chain {
         let sentence = format!("{kind} handed out credentials that are expired already");
         Err(Failure::new(FailureKind::AlreadyExpired, cause, sentence))
     }
+}
+
+fn too_late() -> Failure {
+    let sentence = "no answer in the time that this walk was given";
+    Failure::new(FailureKind::TimedOut, &cause::KF_TIMEOUT, sentence)
 }
 
 /// botocore's metadata fetcher turns all but bad configuration into "no credentials here".

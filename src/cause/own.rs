@@ -28,7 +28,9 @@ pub static KF_NOTHING: Cause = Cause {
     code: "KF-NOTHING",
     title: "no source has credentials",
     why: "nothing is configured: no keys, no profile, no token, no endpoint, no instance role",
-    fix: &["set up one source: `keyfob explain` lists what was looked at"],
+    fix: &[
+        "set up one source: `aws configure sso` on a laptop, a role of the machine, task or pod in AWS; `keyfob explain` lists what was looked at",
+    ],
 };
 
 /// The first walk is under way.

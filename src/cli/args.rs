@@ -169,6 +169,18 @@ pub struct Explain {
     /// Status 6 when the credentials are usable but about to break
     #[arg(long)]
     pub strict: bool,
+    /// The longest that a walk made here may take
+    #[arg(long, value_name = "TIME", value_parser = length, default_value = "10s")]
+    pub timeout: Duration,
+    /// Also what the sources looked at that had nothing or are well
+    #[arg(long)]
+    pub all: bool,
+    /// As --all, and how long each source took
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// For sharing: account ids, host names, paths and the user's name are replaced
+    #[arg(long)]
+    pub redact: bool,
     /// Print what a code means
     #[arg(long, value_name = "CODE", conflicts_with_all = ["role", "profile", "local", "now", "strict"])]
     pub code: Option<String>,

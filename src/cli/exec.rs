@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::folder::PrivateFolder;
 use super::signals::Signals;
 use super::stop::Stop;
-use super::telling::{Telling, exit_of};
+use super::telling::{Detail, Telling, exit_of};
 use super::walk::Subject;
 use super::{Scene, start_failed};
 use crate::agent::{self, Agent, Options, StartError};
@@ -159,11 +159,13 @@ fn without(now: &Snapshot, subject: &Subject, scene: &Scene) -> Stop {
             explanation: &explanation,
             failure: Some(&status),
             warnings: &[],
-            origin: "here",
+            origin: &["here".to_owned()],
+            found: None,
+            again: None,
+            detail: Detail::Wrong,
             exit: Exit::NotStarted,
             now: at,
-            paint: scene.terminal.err,
-            unicode: scene.terminal.unicode,
+            manner: scene.terminal.of_remarks(),
         };
         scene.terminal.complain(telling.text().trim_end());
     }

@@ -3,20 +3,24 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::args::{Explain, Output};
 use super::ask::{self, Agent};
 use super::exit::Exit;
+use super::redact::redacted;
 use super::stop::Stop;
-use super::telling::{Telling, exit_of};
+use super::telling::{Detail, Found, Telling, exit_of};
 use super::terminal::Tone;
 use super::walk::Subject;
 use super::{Scene, moment};
 use crate::cause::{self, Cause};
 use crate::clock::stamp;
+use crate::config::env::Env;
 use crate::failure::Failure;
 use crate::server::status::{Explanation, FailureStatus};
+use crate::source::shell::quoted;
 
 /// What `--output json` prints, for whoever reads it with a program.
 const SCHEMA: &str = include_str!("../../docs/explain.schema.json");
@@ -37,22 +41,28 @@ pub(super) async fn run(args: &Explain, scene: &Scene) -> Result<Exit, Stop> {
         return Ok(Exit::Good);
     }
     let told = told(args, scene).await?;
+    let told = if args.redact { redacted(&told, &scene.env)? } else { told };
     let exit = if args.strict && told.brittle(scene) { Exit::Brittle } else { told.exit() };
     let text = match args.output {
         Output::Json => told.json(exit, scene),
-        Output::Text => told.text(exit, scene),
+        Output::Text => told.text(exit, args, scene),
     };
     scene.terminal.answer(&text)?;
     Ok(exit)
 }
 
 /// What was found out.
+#[derive(Serialize, Deserialize)]
 struct Told {
     explanation: Explanation,
     failure: Option<FailureStatus>,
     warnings: Vec<FailureStatus>,
+    found: Option<Found>,
     agent: Option<String>,
-    origin: String,
+    /// Who walked, and where.
+    origin: Vec<String>,
+    /// The command that looks again.
+    again: Option<String>,
 }
 
 async fn told(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
@@ -83,21 +93,59 @@ async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
         .role
         .as_ref()
         .map_or((None, Vec::new()), |role| (role.last_failure.clone(), role.warnings.clone()));
-    let origin = format!("the agent at {} (pid {})", agent.address, status.pid);
-    Ok(Told { explanation, failure, warnings, agent: Some(agent.address.to_string()), origin })
+    let found = explanation.role.as_ref().and_then(Found::of);
+    let region = explanation.role.as_ref().and_then(|role| role.region.as_ref());
+    let origin = std::iter::once(format!("the agent at {} (pid {})", agent.address, status.pid));
+    let origin = origin.chain(region.map(|region| format!("region {region}"))).collect();
+    let again = again_by_agent(&explanation.name, failure.as_ref());
+    let agent = Some(agent.address.to_string());
+    Ok(Told { explanation, failure, warnings, found, agent, origin, again })
 }
 
 async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
     let subject = Subject::find(&scene.global, &args.whose, &scene.env)?;
-    let walk = subject.look(&scene.env, &scene.clock).await;
+    let walk = subject.look(&scene.env, &scene.clock, args.timeout).await;
     let judged = subject.judged(&walk, scene.clock.now());
     let failure = judged.as_ref().err().map(FailureStatus::from);
+    let found = judged.as_ref().ok().map(|credentials| Found::here(walk.winner(), credentials));
     let bare = judged.is_ok_and(|credentials| credentials.is_long_term());
     let bare = bare.then(|| Failure::misconfigured(&cause::KF_STATIC, "these are bare long-term keys"));
     let warnings = walk.warnings().iter().chain(&bare).map(FailureStatus::from).collect();
     let explanation = Explanation::of_walk(&subject.role.name, &walk);
-    let origin = format!("here, as {}, not as a service", user());
-    Ok(Told { explanation, failure, warnings, agent: None, origin })
+    let origin = origin(&subject.env(&scene.env), walk.region());
+    let again = again_here(args, failure.as_ref());
+    Ok(Told { explanation, failure, warnings, found, agent: None, origin, again })
+}
+
+/// Where a walk that is made here looks: what differs from a service that walks.
+fn origin(env: &Env, region: Option<&str>) -> Vec<String> {
+    let home = env.filled("HOME").map_or("no HOME".to_owned(), |home| format!("home {home}"));
+    let pod = env.filled("KUBERNETES_SERVICE_HOST").and_then(|_| env.filled("HOSTNAME"));
+    let said = [Some(format!("here, as {}, not as a service", user())), Some(home)];
+    let known = [pod.map(|pod| format!("pod {pod}")), region.map(|region| format!("region {region}"))];
+    said.into_iter().chain(known).flatten().collect()
+}
+
+/// An agent's environment is that of its start, whatever is set since.
+fn again_by_agent(role: &str, failure: Option<&FailureStatus>) -> Option<String> {
+    let of_its_environment = |failure: &FailureStatus| failure.code.starts_with("ENV-");
+    let in_a_file = |failure: &FailureStatus| failure.fix.iter().any(|fix| fix.file.is_some());
+    Some(match failure? {
+        failure if of_its_environment(failure) && !in_a_file(failure) => {
+            format!("restart the agent, whose environment is that of its start; keyfob explain {role}")
+        }
+        _ => format!("keyfob explain {role} --now"),
+    })
+}
+
+fn again_here(args: &Explain, failure: Option<&FailureStatus>) -> Option<String> {
+    Some(match (&args.whose.profile, &args.whose.role) {
+        // Another name is to be used.
+        (Some(_), _) if failure?.code == cause::PROFILE_UNKNOWN.code => return None,
+        (Some(profile), _) => format!("keyfob explain --profile {}", quoted(profile)),
+        (None, Some(role)) => format!("keyfob explain {role} --local"),
+        (None, None) => "keyfob explain --local".to_owned(),
+    })
 }
 
 fn user() -> String {
@@ -134,16 +182,23 @@ impl Told {
         self.failure.iter().flat_map(|failure| std::iter::once(failure).chain(others.clone())).collect()
     }
 
-    fn text(&self, exit: Exit, scene: &Scene) -> String {
+    fn text(&self, exit: Exit, args: &Explain, scene: &Scene) -> String {
+        let detail = match (args.verbose, args.all) {
+            (true, _) => Detail::Times,
+            (false, true) => Detail::All,
+            (false, false) => Detail::Wrong,
+        };
         let telling = Telling {
             explanation: &self.explanation,
             failure: self.failure.as_ref(),
             warnings: &self.warnings,
             origin: &self.origin,
+            found: self.found.clone(),
+            again: self.again.as_deref(),
+            detail,
             exit,
             now: scene.clock.now(),
-            paint: scene.terminal.out,
-            unicode: scene.terminal.unicode,
+            manner: scene.terminal.of_answers(),
         };
         telling.text()
     }

@@ -10,7 +10,7 @@ use super::args::{Admin, Serve};
 use super::exit::Exit;
 use super::signals::Signals;
 use super::stop::Stop;
-use super::telling::{Telling, exit_of};
+use super::telling::{Detail, Telling, exit_of};
 use super::walk::Subject;
 use super::{Scene, shadows, start_failed};
 use crate::agent::{self, Agent, Control, Ended, Options};
@@ -169,11 +169,13 @@ fn too_late(late: &[Entry], shown: &Shown, scene: &Scene) -> Stop {
             explanation: &explanation,
             failure,
             warnings: &[],
-            origin: "within startup.deadline",
+            origin: &["within startup.deadline".to_owned()],
+            found: None,
+            again: None,
+            detail: Detail::Wrong,
             exit,
             now,
-            paint: scene.terminal.err,
-            unicode: scene.terminal.unicode,
+            manner: scene.terminal.of_remarks(),
         };
         scene.terminal.complain(telling.text().trim_end());
         last = exit;

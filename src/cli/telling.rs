@@ -1,19 +1,22 @@
 //! Tells a walk to a person: a line for each source, then the cause of what decided, why, and what to do.
 
+mod details;
+
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
+
 use super::exit::Exit;
+use super::layout::{filled, hanging};
 use super::moment;
 use super::stop::Stop;
-use super::terminal::{Paint, Tone};
+use super::terminal::{Manner, Tone};
+use crate::clock::stamp;
+use crate::credentials::{Credentials, SourceKind};
 use crate::failure::Remedy;
-use crate::server::status::{CallStatus, Explanation, FailureStatus, RoleStatus, Step};
-
-/// The widest line that is broken on purpose.
-const WIDTH: usize = 100;
-/// Where what a source says begins.
-const MARGIN: usize = 28;
+use crate::server::status::{Explanation, FailureStatus, RoleStatus, Step};
+use details::{counted, details, longest};
 
 /// What is told, and how.
 #[derive(Clone, Debug)]
@@ -24,16 +27,68 @@ pub struct Telling<'a> {
     pub failure: Option<&'a FailureStatus>,
     /// What works now and may surprise.
     pub warnings: &'a [FailureStatus],
-    /// Who walked, as people say it: `agent at 127.0.0.1:5398`.
-    pub origin: &'a str,
+    /// Who walked and where, as people say it: `agent at 127.0.0.1:5398`, `region eu-west-1`.
+    pub origin: &'a [String],
+    /// What was found, where it may be used.
+    pub found: Option<Found>,
+    /// The command that looks again once the fix was followed.
+    pub again: Option<&'a str>,
+    /// How much is told of what went well.
+    pub detail: Detail,
     /// The status that the command ends with.
     pub exit: Exit,
     /// Now.
     pub now: SystemTime,
-    /// Colours.
-    pub paint: Paint,
-    /// Whether the terminal has more than ASCII.
-    pub unicode: bool,
+    /// Where it is read.
+    pub manner: Manner,
+}
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// What was seen where something is wrong.
+    #[default]
+    Wrong,
+    /// What every source looked at.
+    All,
+    /// And how long each took.
+    Times,
+}
+
+/// Credentials, as they may be shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The source that gave them.
+    pub source: Option<String>,
+    /// Whose they are, if the source said so.
+    pub account: Option<String>,
+    /// Last four characters of the key id.
+    pub key_suffix: Option<String>,
+    /// Their own expiry.
+    pub expires_at: Option<String>,
+    /// When an agent looks again.
+    pub next_refresh: Option<String>,
+}
+
+impl Found {
+    /// What a walk that no agent made gave.
+    #[must_use]
+    pub fn here(source: Option<SourceKind>, found: &Credentials) -> Self {
+        Self {
+            source: source.map(|source| source.to_string()),
+            account: found.account_id.as_ref().map(ToString::to_string),
+            key_suffix: Some(found.key_suffix()),
+            expires_at: found.expires_at.map(stamp),
+            next_refresh: None,
+        }
+    }
+
+    /// What an agent serves for a role.
+    #[must_use]
+    pub fn of(role: &RoleStatus) -> Option<Self> {
+        let RoleStatus { source, account, key_suffix, expires_at, next_refresh, .. } = role.clone();
+        role.usable.then_some(Self { source, account, key_suffix, expires_at, next_refresh })
+    }
 }
 
 impl Telling<'_> {
@@ -42,81 +97,83 @@ impl Telling<'_> {
     pub fn text(&self) -> String {
         let mut text = self.heading();
         let steps = self.explanation.walk.as_ref().map_or(&[][..], |walk| &walk.attempts);
+        let column = MARGIN + steps.iter().map(|step| longest(step, 0)).max().unwrap_or_default();
         for step in steps {
-            self.step(&mut text, step, 0);
+            self.step(&mut text, step, 0, column);
         }
-        let _infallible = write!(text, "\n{}\n", self.verdict(steps));
+        let _infallible = write!(text, "\n{}", self.verdict(steps));
         if let Some(failure) = self.failure {
-            let title = self.paint.paint(Tone::Strong, "Most likely cause");
-            self.cause(&mut text, &title, failure);
-        }
-        for other in self.also() {
-            let title = self.paint.paint(Tone::Warn, "Also worth a look");
-            let _infallible = writeln!(text, "\n{title}  {}  {}", other.code, hanging(&other.message, 2));
-            if let Some(fix) = other.fix.first() {
-                remedy(&mut text, "fix", fix);
+            self.cause(&mut text, Tone::Strong, "Most likely cause", failure);
+            if let Some(again) = self.again {
+                let _infallible = writeln!(text, "  then  {again}");
             }
         }
+        for other in self.also() {
+            self.other(&mut text, other);
+        }
         for warning in self.warnings {
-            let title = self.paint.paint(Tone::Warn, "Also know");
-            self.cause(&mut text, &title, warning);
+            self.cause(&mut text, Tone::Warn, "Also know", warning);
         }
         text.push_str(&self.more());
-        text
+        if self.manner.unicode { text } else { text.replace('…', "...") }
     }
 
     fn heading(&self) -> String {
-        let name = &self.explanation.name;
-        let when = self.explanation.walk.as_ref().map_or("no walk has ended yet".to_owned(), |walk| {
-            let at = moment::parse(&walk.started_at);
-            let age = at.map_or(walk.started_at.clone(), |at| moment::relative(at, self.now));
-            format!("walked {age} ({})", walk.trigger)
+        let walk = self.explanation.walk.as_ref();
+        let when = walk.map_or("no walk has ended yet".to_owned(), |walk| {
+            format!("walked {} ({})", self.when(&walk.started_at), walk.trigger)
         });
-        let about = self.paint.paint(Tone::Dim, format!("{}; {when}", self.origin));
-        format!("Looking for AWS credentials for role \"{name}\"   {about}\n\n")
+        let about = self.origin.iter().chain([&when]);
+        let about = self.manner.paint.paint(Tone::Dim, filled(about, "; ", 2, 2, self.manner.width));
+        format!("Looking for AWS credentials for role \"{}\"\n  {about}\n\n", self.explanation.name)
     }
 
-    fn step(&self, text: &mut String, step: &Step, depth: usize) {
+    /// A source and, where something is wrong with it, what was seen.
+    fn step(&self, text: &mut String, step: &Step, depth: usize, column: usize) {
         let (tone, sign) = self.sign(step);
         let name = format!("{}{}", "  ".repeat(depth), step.source);
-        let name =
-            self.paint.padded(if tone == Tone::Dim { Tone::Dim } else { Tone::Strong }, &name, MARGIN - 6);
-        let mut says = match &step.failure {
-            Some(failure) => failure.message.clone(),
-            None => self.provided(step),
-        };
-        if let Some(failure) = step.failure.as_ref().filter(|_| tone != Tone::Dim) {
-            says = format!("{says} [{}] {} ms", failure.code, step.took_ms);
-        }
-        let says = hanging(&says, MARGIN);
+        let name_tone = if tone == Tone::Dim { Tone::Dim } else { Tone::Strong };
+        let says = self.says(step, tone);
+        let says = filled(&says, " ", column, column, self.manner.width);
+        let paint = self.manner.paint;
         let _infallible = writeln!(
             text,
-            "  {}  {name} {}",
-            self.paint.padded(tone, sign, 2).trim_end(),
-            self.paint.paint(tone_of(tone), says)
+            "  {} {} {}",
+            paint.padded(tone, sign, 2),
+            paint.padded(name_tone, &name, column + 1 - MARGIN),
+            paint.paint(tone_of(tone), says)
         );
-        if tone == Tone::Dim {
-            return;
+        // A hop that failed is the step's own failure: it is told once.
+        let (same, hops): (Vec<_>, Vec<_>) = step.hops.iter().partition(|hop| {
+            hop.failure.is_some() && message(hop.failure.as_ref()) == message(step.failure.as_ref())
+        });
+        let wrong = step.failure.is_some() && tone != Tone::Dim;
+        if wrong || self.detail >= Detail::All {
+            let told = std::iter::once(step).chain(same).collect::<Vec<_>>();
+            for line in details(&told, column, self.manner.width) {
+                let _infallible = writeln!(text, "{:column$}{}", "", paint.paint(Tone::Dim, line));
+            }
         }
-        let evidence = step.failure.iter().flat_map(|failure| failure.evidence.iter().cloned());
-        let failed = step.failure.is_some();
-        // What the sentence says already is not said again.
-        let told =
-            |look: &&String| step.failure.as_ref().is_some_and(|failure| look.contains(&failure.message));
-        let looked = step.looks.iter().filter(|look| failed && !told(look)).cloned();
-        for line in evidence.chain(looked).chain(step.calls.iter().map(call)) {
-            let line = hanging(&line, MARGIN);
-            let _infallible = writeln!(text, "{:MARGIN$}{}", "", self.paint.paint(Tone::Dim, line));
+        for hop in hops.into_iter().filter(|_| tone != Tone::Dim) {
+            self.step(text, hop, depth + 1, column);
         }
-        for hop in &step.hops {
-            self.step(text, hop, depth + 1);
-        }
+    }
+
+    /// The words of a source's line; what belongs together is one of them.
+    fn says(&self, step: &Step, tone: Tone) -> Vec<String> {
+        let words = step.failure.as_ref().map_or_else(|| self.provided(step), |why| why.message.clone());
+        let mut words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let code = step.failure.as_ref().filter(|_| tone != Tone::Dim).map(|why| format!("[{}]", why.code));
+        let took = code.is_some() || self.detail >= Detail::Times;
+        let took = took.then(|| format!("{} ms", step.took_ms));
+        let tail = code.into_iter().chain(took).collect::<Vec<_>>().join("  ");
+        words.extend((!tail.is_empty()).then_some(tail));
+        words
     }
 
     fn provided(&self, step: &Step) -> String {
-        let at = step.expires_at.as_deref().and_then(moment::parse);
-        match at {
-            Some(at) => format!("credentials, expiry {}", moment::relative(at, self.now)),
+        match step.expires_at.as_deref() {
+            Some(at) => format!("credentials, expiry {}", self.when(at)),
             None => "credentials without expiry".to_owned(),
         }
     }
@@ -129,54 +186,106 @@ impl Telling<'_> {
             _ if asked_for => (Tone::Warn, "!", "!"),
             _ => (Tone::Dim, "–", "-"),
         };
-        (tone, if self.unicode { sign } else { ascii })
+        (tone, if self.manner.unicode { sign } else { ascii })
     }
 
     fn verdict(&self, steps: &[Step]) -> String {
-        let usable = self.explanation.role.as_ref().map_or(self.failure.is_none(), |role| role.usable);
-        let failed = steps.iter().filter(|step| step.outcome == "failed").count();
-        let consulted =
-            steps.iter().filter(|step| step.source != "profile" || step.outcome == "failed").count();
-        if !usable {
-            let sentence = format!("No usable credentials ({consulted} sources consulted, {failed} failed).");
-            return self.paint.paint(Tone::Bad, sentence);
-        }
-        let good = self.paint.paint(Tone::Good, "Usable credentials");
-        match &self.explanation.role {
-            Some(role) => format!("{good}{}", self.standing(role)),
-            None => {
-                let source = self.explanation.walk.as_ref().and_then(|walk| walk.source.clone());
-                format!("{good} from {}.", source.unwrap_or_default())
-            }
-        }
-    }
-
-    fn standing(&self, role: &RoleStatus) -> String {
-        let when = |stamp: &Option<String>| {
-            stamp.as_deref().and_then(moment::parse).map(|at| moment::relative(at, self.now))
+        let history = self.explanation.role.as_ref().and_then(|role| self.history(role));
+        let history = history.map(|told| format!("{}\n", hanging(&told, 0, 0, self.manner.width)));
+        let history = history.unwrap_or_default();
+        let Some(found) = &self.found else {
+            let sentence = format!("No usable credentials ({}).", counted(steps));
+            return format!("{}\n{history}", self.manner.paint.paint(Tone::Bad, sentence));
         };
-        let mut parts = Vec::new();
-        parts.extend(role.source.as_ref().map(|source| format!(" from {source}")));
-        parts.extend(role.account.as_ref().map(|account| format!("account {account}")));
-        parts
-            .push(when(&role.expires_at).map_or("no expiry".to_owned(), |expiry| format!("expiry {expiry}")));
-        parts.extend(when(&role.next_refresh).map(|next| format!("next look {next}")));
-        if role.failures > 0 {
-            let since =
-                when(&role.failing_since).map(|since| format!(", the first {since}")).unwrap_or_default();
-            parts.push(format!("the last {} looks failed{since}", role.failures));
-        }
-        format!("{}.", parts.join(", "))
+        let well = self.failure.is_none() && self.warnings.is_empty();
+        let well = if well { "Everything needed is in place.\n" } else { "" };
+        let title = self.manner.paint.paint(Tone::Good, "Usable credentials");
+        format!("{title}\n{}{history}{well}", self.table(found))
     }
 
-    fn cause(&self, text: &mut String, title: &str, failure: &FailureStatus) {
-        let code = self.paint.paint(Tone::Strong, &failure.code);
-        let _infallible = writeln!(text, "\n{title}  {code}  {}", hanging(&failure.message, 2));
-        let _infallible = writeln!(text, "  why   {}", hanging(&failure.why, 8));
-        for (index, fix) in failure.fix.iter().enumerate() {
-            let word = if index == 0 { "fix" } else { "or" };
-            remedy(text, word, fix);
+    fn table(&self, found: &Found) -> String {
+        let account = found.account.as_ref().map(|account| format!("account {account}"));
+        let key = found.key_suffix.as_ref().map(|suffix| format!("key …{suffix}"));
+        let identity = account.into_iter().chain(key).collect::<Vec<_>>().join(", ");
+        let expiry = found.expires_at.as_deref();
+        let expiry = expiry.map_or("none".to_owned(), |at| format!("{} ({at})", self.when(at)));
+        let rows = [
+            ("source", found.source.clone()),
+            ("identity", Some(identity)),
+            ("expiry", Some(expiry)),
+            ("next refresh", found.next_refresh.as_deref().map(|at| self.when(at))),
+        ];
+        let rows = rows.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        rows.filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("  {name:<13} {value}\n"))
+            .collect()
+    }
+
+    /// Since when looks have failed, and when the last good one was.
+    fn history(&self, role: &RoleStatus) -> Option<String> {
+        let since = role.failing_since.as_deref().filter(|_| role.failures > 0)?;
+        let times = if role.failures == 1 { "once".to_owned() } else { format!("{} times", role.failures) };
+        let before = match role.last_success.as_deref() {
+            Some(at) => format!("the last good look was at {}", self.clock_time(at)),
+            None => "no look has been good since the agent started".to_owned(),
+        };
+        Some(format!("Failing since {}, {times}; {before}.", self.clock_time(since)))
+    }
+
+    /// `14:02:11 UTC (23 min ago)`, with the day when that is another one.
+    fn clock_time(&self, at: &str) -> String {
+        let today = stamp(self.now);
+        let (day, time) = at.split_once('T').unwrap_or(("", at));
+        let time = time.trim_end_matches('Z');
+        let day = if today.starts_with(day) { String::new() } else { format!("{day} ") };
+        format!("{day}{time} UTC ({})", self.when(at))
+    }
+
+    fn when(&self, stamp: &str) -> String {
+        moment::parse(stamp).map_or_else(|| stamp.to_owned(), |at| moment::relative(at, self.now))
+    }
+
+    fn cause(&self, text: &mut String, tone: Tone, title: &str, failure: &FailureStatus) {
+        // An agent of an earlier version sends no title.
+        let general = if failure.title.is_empty() { &failure.message } else { &failure.title };
+        self.titled(text, tone, title, &failure.code, general);
+        if !same_words(general, &failure.message) {
+            let _infallible = writeln!(text, "  seen  {}", self.hung(&failure.message));
         }
+        let _infallible = writeln!(text, "  why   {}", self.hung(&failure.why));
+        for (index, fix) in failure.fix.iter().enumerate() {
+            self.remedy(text, if index == 0 { "fix" } else { "or" }, fix);
+        }
+    }
+
+    fn other(&self, text: &mut String, other: &FailureStatus) {
+        self.titled(text, Tone::Warn, "Also worth a look", &other.code, &other.message);
+        if let Some(fix) = other.fix.first() {
+            self.remedy(text, "fix", fix);
+        }
+    }
+
+    /// A command and a change of a file stand on lines of their own, unbroken, to be copied.
+    fn remedy(&self, text: &mut String, word: &str, remedy: &Remedy) {
+        let _infallible = writeln!(text, "  {word:<5} {}", self.hung(&remedy.text));
+        let change = remedy.file.iter().zip(&remedy.diff);
+        let change = change.flat_map(|(file, diff)| std::iter::once(file.as_str()).chain(diff.lines()));
+        for line in remedy.command.as_deref().into_iter().chain(change) {
+            let _infallible = writeln!(text, "          {line}");
+        }
+    }
+
+    fn hung(&self, text: &str) -> String {
+        hanging(text, 8, 8, self.manner.width)
+    }
+
+    /// A heading of its own: the code, and what it is about in a sentence.
+    fn titled(&self, text: &mut String, tone: Tone, title: &str, code: &str, says: &str) {
+        let begun = title.chars().count() + code.chars().count() + 4;
+        let says = hanging(says, begun, 2, self.manner.width);
+        let paint = self.manner.paint;
+        let _infallible =
+            writeln!(text, "\n{}  {}  {says}", paint.paint(tone, title), paint.paint(Tone::Strong, code));
     }
 
     /// What else may be the reason; not while credentials are held, when only the last refresh has failed.
@@ -192,61 +301,25 @@ impl Telling<'_> {
         }
         parts.extend(self.explanation.walk.as_ref().map(|walk| format!("trace {}", walk.trace_id)));
         parts.push(format!("exit {}", self.exit.code()));
-        format!("\n{}\n", self.paint.paint(Tone::Dim, parts.join("   ")))
+        let parts = filled(parts, "   ", 0, 0, self.manner.width);
+        format!("\n{}\n", self.manner.paint.paint(Tone::Dim, parts))
     }
 }
 
-/// A command and a change of a file stand on lines of their own, unbroken, to be copied.
-fn remedy(text: &mut String, word: &str, remedy: &Remedy) {
-    let _infallible = writeln!(text, "  {word:<5} {}", hanging(&remedy.text, 8));
-    if let Some(command) = &remedy.command {
-        let _infallible = writeln!(text, "          {command}");
-    }
-    if let (Some(file), Some(diff)) = (&remedy.file, &remedy.diff) {
-        let _infallible = writeln!(text, "          {file}");
-        for line in diff.lines() {
-            let _infallible = writeln!(text, "          {line}");
-        }
-    }
+/// What stands around a source's name.
+const MARGIN: usize = 7;
+
+fn message(failure: Option<&FailureStatus>) -> Option<&str> {
+    failure.map(|failure| failure.message.as_str())
+}
+
+fn same_words(one: &str, other: &str) -> bool {
+    one.trim_end_matches('.').eq_ignore_ascii_case(other.trim_end_matches('.'))
 }
 
 /// What is good needs no colour in its words.
 fn tone_of(tone: Tone) -> Tone {
     if tone == Tone::Good { Tone::Strong } else { tone }
-}
-
-fn call(call: &CallStatus) -> String {
-    let ended = match (call.status, &call.code, &call.error) {
-        (Some(status), Some(code), _) => format!("{status} {code}"),
-        (Some(status), None, _) => status.to_string(),
-        (None, _, Some(error)) => error.clone(),
-        (None, _, None) => "no answer".to_owned(),
-    };
-    let request = call.request_id.as_ref().map(|id| format!(" (request id {id})")).unwrap_or_default();
-    format!("{} {}: {ended}, {} ms{request}", call.operation, call.url, call.took_ms)
-}
-
-/// The text broken at spaces, every further line indented.
-fn hanging(text: &str, indent: usize) -> String {
-    // Lines that were laid out stay as they are.
-    if text.contains('\n') {
-        return text.replace('\n', &format!("\n{:indent$}", ""));
-    }
-    let room = WIDTH.saturating_sub(indent).max(20);
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let length = lines.last().map_or(0, |line: &String| line.chars().count());
-        if length > 0 && length + 1 + word.chars().count() > room {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines.join(&format!("\n{:indent$}", ""))
 }
 
 /// What it means for the exit status that a failure decided.
@@ -257,10 +330,12 @@ pub fn exit_of(failure: Option<&FailureStatus>) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
     use std::time::Duration;
 
     use super::*;
     use crate::cause;
+    use crate::cli::terminal::Paint;
     use crate::credentials::{RoleName, SourceKind};
     use crate::failure::Failure;
     use crate::report::{Attempt, Call, Notes, Outcome, Resolution, TraceId, Trigger};
@@ -300,18 +375,22 @@ mod tests {
         Explanation::of_walk(&RoleName::parse("app").unwrap(), &walk)
     }
 
-    fn tell(explanation: &Explanation, unicode: bool) -> String {
+    fn tell(explanation: &Explanation, change: impl FnOnce(&mut Telling<'_>)) -> String {
         let failure = explanation.walk.as_ref().unwrap().failure.clone();
-        let telling = Telling {
+        let origin = ["here, as uid 0".to_owned(), "region eu-west-1".to_owned()];
+        let mut telling = Telling {
             explanation,
             failure: failure.as_ref(),
             warnings: &[],
-            origin: "here, as uid 0",
+            origin: &origin,
+            found: None,
+            again: Some("keyfob explain --local"),
+            detail: Detail::default(),
             exit: exit_of(failure.as_ref()),
             now: NOW,
-            paint: Paint::NONE,
-            unicode,
+            manner: Manner { paint: Paint::NONE, unicode: true, width: 80 },
         };
+        change(&mut telling);
         telling.text()
     }
 
@@ -334,26 +413,23 @@ mod tests {
 
     #[test]
     fn each_source_has_its_line_and_the_fix_comes_last() {
-        let text = tell(&refused(), true);
+        let text = tell(&refused(), |_| ());
         assert!(
             text.starts_with(
-                "Looking for AWS credentials for role \"app\"   here, as uid 0; walked now (operator)\n"
+                "Looking for AWS credentials for role \"app\"\n  here, as uid 0; region eu-west-1; walked now (operator)\n"
             ),
             "{text}"
         );
-        assert!(text.contains("\n  –  env                    AWS_ACCESS_KEY_ID is not set\n"), "{text}");
-        assert!(
-            text.contains("\n  ✗  web_identity           STS refused role app [WI-TRUST] 212 ms\n"),
-            "{text}"
-        );
-        assert!(text.contains("\n                            sub=web\n"), "{text}");
+        assert!(text.contains("\n  –  env           AWS_ACCESS_KEY_ID is not set\n"), "{text}");
+        assert!(text.contains("\n  ✗  web_identity  STS refused role app [WI-TRUST]  212 ms\n"), "{text}");
+        assert!(text.contains("\n                   sub=web\n"), "{text}");
         let call = "AssumeRoleWithWebIdentity https://sts.eu-west-1.amazonaws.com/:";
         assert!(
-            text.contains(call) && joined(&text).contains("403 AccessDenied, 212 ms (request id 7f3e)"),
+            joined(&text).contains(&format!("{call} 403 AccessDenied, 212 ms (request id 7f3e)")),
             "{text}"
         );
         assert!(text.contains("\nNo usable credentials (2 sources consulted, 1 failed).\n"), "{text}");
-        assert!(text.contains("\nMost likely cause  WI-TRUST  STS refused role app\n  why   "), "{text}");
+        assert!(text.contains("\nMost likely cause  WI-TRUST  the role's trust policy"), "{text}");
         let (fix, more) =
             (text.find("\n  fix   ").unwrap(), text.find("More: keyfob explain --code WI-TRUST").unwrap());
         assert!(fix < more && text.ends_with("exit 4\n"), "{text}");
@@ -361,21 +437,61 @@ mod tests {
 
     #[test]
     fn a_plain_terminal_gets_plain_signs() {
-        let text = tell(&refused(), false);
+        let text = tell(&refused(), |telling| telling.manner.unicode = false);
         assert!(text.contains("\n  -  env ") && text.contains("\n  x  web_identity "), "{text}");
     }
 
     #[test]
-    fn credentials_are_told_with_their_expiry() {
+    fn what_was_found_is_a_table_and_nothing_more_is_needed() {
         let expires_at = Some(NOW + Duration::from_secs(3600));
-        let text = tell(&walk(vec![attempt(SourceKind::Imds, Outcome::Provided { expires_at })]), true);
-        assert!(text.contains("✓  imds                   credentials, expiry in 1 h\n"), "{text}");
+        let walk = walk(vec![attempt(SourceKind::Imds, Outcome::Provided { expires_at })]);
+        let found = Found {
+            source: Some("imds".to_owned()),
+            account: Some("123456789012".to_owned()),
+            key_suffix: Some("WXYZ".to_owned()),
+            expires_at: expires_at.map(stamp),
+            next_refresh: expires_at.map(stamp),
+        };
+        let well = |telling: &mut Telling<'_>| (telling.failure, telling.found) = (None, Some(found.clone()));
+        let text = tell(&walk, well);
+        assert!(text.contains("\n  ✓  imds  credentials, expiry in 1 h\n"), "{text}");
+        let table = "\nUsable credentials\n  source        imds\n  identity      account 123456789012, key …WXYZ\n  \
+                     expiry        in 1 h (1970-01-01T01:00:00Z)\n  next refresh  in 1 h\n\
+                     Everything needed is in place.\n";
+        assert!(text.contains(table), "{text}");
+        static DOUBT: LazyLock<FailureStatus> =
+            LazyLock::new(|| (&Failure::misconfigured(&cause::KF_STATIC, "bare keys")).into());
+        let text = tell(&walk, |telling| {
+            well(telling);
+            telling.warnings = std::slice::from_ref(&*DOUBT);
+        });
+        assert!(!text.contains("Everything needed") && text.contains("\n  seen  bare keys\n"), "{text}");
     }
 
     #[test]
-    fn long_sentences_hang() {
-        let text = hanging(&"word ".repeat(40), 8);
-        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
-        assert!(text.lines().skip(1).all(|line| line.starts_with("        word")), "{text}");
+    fn more_is_told_when_it_is_asked_for() {
+        let detail = |detail| tell(&refused(), |telling| telling.detail = detail);
+        let (usual, times) = (detail(Detail::Wrong), detail(Detail::Times));
+        assert!(
+            usual.contains("AWS_ACCESS_KEY_ID is not set\n") && !usual.contains("not set 212"),
+            "{usual}"
+        );
+        assert!(times.contains("AWS_ACCESS_KEY_ID is not set 212 ms\n"), "{times}");
+    }
+
+    #[test]
+    fn a_failure_of_a_hop_is_told_once() {
+        let failed =
+            Failure::denied(&cause::STS_DENIED, "STS refused it").seen("status", 403).seen("sub", "x");
+        let mut outer = attempt(SourceKind::ProfileAssumeRole, Outcome::Failed(failed.clone()));
+        let mut hop = attempt(SourceKind::WebIdentity, Outcome::Failed(failed));
+        hop.source = SourceKind::ProfileAssumeRole;
+        outer.notes.hops.push(attempt(SourceKind::StaticFile, Outcome::Provided { expires_at: None }));
+        outer.notes.hops.push(hop);
+        let text = tell(&walk(vec![outer]), |_| ());
+        let steps = text.split("No usable").next().unwrap();
+        assert_eq!(steps.matches("STS refused it").count(), 1, "{text}");
+        assert_eq!((steps.matches("sub=x").count(), steps.matches("403").count()), (1, 1), "{text}");
+        assert!(steps.contains("✓    static_file"), "{text}");
     }
 }

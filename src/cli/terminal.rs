@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::{Color, Global};
 use super::exit::Exit;
+use super::layout;
 use super::stop::Stop;
 use crate::config::env::Env;
 use crate::telemetry::logs;
@@ -18,7 +19,20 @@ pub struct Terminal {
     pub err: Paint,
     /// Whether people see more than ASCII.
     pub unicode: bool,
+    /// How wide both are.
+    widths: [usize; 2],
     quiet: bool,
+}
+
+/// How text is laid out for a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Colours.
+    pub paint: Paint,
+    /// Whether there is more than ASCII.
+    pub unicode: bool,
+    /// Columns.
+    pub width: usize,
 }
 
 /// Whether a stream takes colours.
@@ -77,7 +91,20 @@ impl Terminal {
     pub fn new(global: &Global, env: &Env) -> Self {
         let of = |stream: bool| Paint(colours(global.color, env, stream));
         let (out, err) = (of(io::stdout().is_terminal()), of(io::stderr().is_terminal()));
-        Self { out, err, unicode: unicode(env), quiet: global.quiet }
+        let widths = [layout::width(&io::stdout(), env), layout::width(&io::stderr(), env)];
+        Self { out, err, unicode: unicode(env), widths, quiet: global.quiet }
+    }
+
+    /// How an answer is laid out.
+    #[must_use]
+    pub fn of_answers(&self) -> Manner {
+        Manner { paint: self.out, unicode: self.unicode, width: self.widths[0] }
+    }
+
+    /// How a remark is laid out.
+    #[must_use]
+    pub fn of_remarks(&self) -> Manner {
+        Manner { paint: self.err, unicode: self.unicode, width: self.widths[1] }
     }
 
     /// Writes the answer.

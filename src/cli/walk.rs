@@ -4,12 +4,15 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
+
 use super::args::{Global, Whose};
 use super::code::Keyboard;
 use super::exit::Exit;
 use super::stop::Stop;
 use crate::agent::{chain, role_env, surroundings};
 use crate::cause;
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::env::Env;
 use crate::config::parse::load_if_allowed;
@@ -67,18 +70,28 @@ impl Subject {
 
     /// Walks the chain once.
     pub async fn walk(&self, env: &Env, clock: &Clock) -> Resolution {
-        self.go(env, clock, true, Some(Arc::new(Keyboard::default()))).await
+        let around = self.around(env, clock);
+        let codes: Arc<dyn Codes> = Arc::new(Keyboard::default());
+        let around = Surroundings { codes: Some(codes), ..around };
+        self.chain(env, around).resolve(Trigger::Operator).await
     }
 
-    /// The same without writing anything and without asking anybody: sign-ins that are due stay so.
-    pub async fn look(&self, env: &Env, clock: &Clock) -> Resolution {
-        self.go(env, clock, false, None).await
+    /// The same without writing anything and without asking anybody, within a time: sign-ins that are due stay so.
+    pub async fn look(&self, env: &Env, clock: &Clock, within: Duration) -> Resolution {
+        // A source that gives up by itself says why.
+        const LAST_WORDS: Duration = Duration::from_millis(500);
+        let around = self.around(env, clock);
+        let attempt_timeout = around.attempt_timeout.min(within.saturating_sub(LAST_WORDS).max(within / 2));
+        let around = Surroundings { renews: false, attempt_timeout, ..around };
+        self.chain(env, around).until(Instant::now() + within).resolve(Trigger::Operator).await
     }
 
-    async fn go(&self, env: &Env, clock: &Clock, renews: bool, codes: Option<Arc<dyn Codes>>) -> Resolution {
-        let around = surroundings(&self.config, &self.env(env), clock, self.process_timeout());
-        let around = Arc::new(Surroundings { renews, codes, ..around });
-        chain(&self.role, env, around, !self.named).resolve(Trigger::Operator).await
+    fn around(&self, env: &Env, clock: &Clock) -> Surroundings {
+        surroundings(&self.config, &self.env(env), clock, self.process_timeout())
+    }
+
+    fn chain(&self, env: &Env, around: Surroundings) -> Chain {
+        chain(&self.role, env, Arc::new(around), !self.named)
     }
 
     /// The walk's answer, if the role's configuration lets it be used.

@@ -27,7 +27,7 @@ mod reading;
 mod refused;
 pub mod session;
 pub mod settled;
-mod shell;
+pub mod shell;
 pub mod sso;
 pub mod statics;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 /// The word, in quotes where a shell would read it as something else.
-pub(super) fn quoted(word: impl Display) -> String {
+pub fn quoted(word: impl Display) -> String {
     let word = word.to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

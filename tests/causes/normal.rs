@@ -59,9 +59,9 @@ impl Normal {
 
 /// A busy machine takes a second to tell.
 fn just_now(text: &str) -> String {
-    let told = text.split_once("; walked ").and_then(|(before, after)| {
-        let (when, rest) = after.split_once(" (")?;
-        when.ends_with(" ago").then(|| format!("{before}; walked just now ({rest}"))
+    let told = text.split_once("walked ").and_then(|(before, after)| {
+        let (when, rest) = after.split_once(" (operator)")?;
+        when.ends_with(" ago").then(|| format!("{before}walked just now (operator){rest}"))
     });
     told.unwrap_or_else(|| text.to_owned())
 }
@@ -103,11 +103,7 @@ fn flush(out: &mut String, word: &mut String, next: char) {
 
 /// A screen as it is compared: lines may break elsewhere, and what was measured is 0.
 pub fn loose(text: &str) -> String {
-    // On a busy machine the walk is a second old already.
-    let text = match (text.find("; walked "), text.find(" (operator)")) {
-        (Some(from), Some(to)) if from < to => format!("{}{}", &text[..from], &text[to..]),
-        _ => text.to_owned(),
-    };
+    let text = just_now(text);
     let words: Vec<&str> = text.split_whitespace().collect();
     let units: BTreeMap<&str, ()> = ["ms", "s", "min", "h", "d"].map(|unit| (unit, ())).into();
     let mut out = Vec::new();

@@ -4,6 +4,7 @@ mod asking;
 mod exec;
 mod get;
 mod schema;
+mod screens;
 mod serve;
 
 use std::time::Duration;
