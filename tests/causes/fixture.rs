@@ -157,6 +157,12 @@ impl Stage<'_> {
         self.keyfob(&["explain", "--local"])
     }
 
+    /// The same on another terminal.
+    pub fn screen_on(&self, columns: &str, color: &str) -> String {
+        let args = ["explain", "--local", "--color", color];
+        self.run(&args).env("COLUMNS", columns).env("LANG", "C.UTF-8").run().stdout
+    }
+
     /// The same for programs.
     pub fn document(&self) -> (Finished, Value) {
         let finished = self.keyfob(&["explain", "--local", "--output", "json"]);
@@ -177,6 +183,10 @@ impl Stage<'_> {
     }
 
     fn keyfob(&self, args: &[&str]) -> Finished {
+        self.run(args).run()
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
         let home = self.machine.home.path();
         let own = home.join("keyfob.toml");
         let config = if own.is_file() { own } else { PathBuf::from("/dev/null") };
@@ -190,7 +200,7 @@ impl Stage<'_> {
             Some(profile) => run.arg("--profile").arg(profile),
             None => run,
         };
-        run.envs(&self.env).env("KEYFOB_BINARY", keyfob()).dir(home).within(BOUND).run()
+        run.envs(&self.env).env("KEYFOB_BINARY", keyfob()).dir(home).within(BOUND)
     }
 
     fn filled(&self, text: &str) -> String {

@@ -1,7 +1,8 @@
 //! Why, for every cause: a folder each with a small machine on which it really comes about, and what `explain` says there.
 //!
 //! `KEYFOB_WRITE=1 cargo test --test main causes::` records the screens and documents anew; `KEYFOB_CAUSES=ENV-` picks by
-//! name. README.md here says what a fixture holds.
+//! name; `KEYFOB_SCREENS=FOLDER` leaves every screen there, at 80 and 120 columns, plain and coloured, to be looked at.
+//! README.md here says what a fixture holds.
 
 mod fixture;
 mod normal;
@@ -63,6 +64,25 @@ fn named(document: &Value) -> (Option<&str>, Vec<&str>) {
     let first = document["causes"][0]["code"].as_str().or(document["failure"]["code"].as_str());
     let warnings = document["warnings"].as_array().into_iter().flatten().chain([&document["warning"]]);
     (first, warnings.filter_map(|warning| warning["code"].as_str()).collect())
+}
+
+/// Every screen as people see it, for their eyes: `tests/cli/screens.rs` holds what can be held.
+#[test]
+fn screens_are_left_for_eyes_that_ask_for_them() {
+    let Some(folder) = std::env::var_os("KEYFOB_SCREENS") else { return };
+    let (_, users) = situation::all();
+    each(
+        &Fixture::folders(),
+        |(_, fixture)| &fixture.name,
+        |(_, fixture)| {
+            for (columns, color) in [("80", "never"), ("80", "always"), ("120", "never"), ("120", "always")] {
+                let name = format!("{}.{columns}.{color}", fixture.name);
+                let screen = fixture.stage(&users).screen_on(columns, color);
+                fs::write(Path::new(&folder).join(name), screen).unwrap();
+            }
+            Ok(())
+        },
+    );
 }
 
 #[test]

@@ -25,7 +25,8 @@ pub(super) fn counted(steps: &[Step]) -> String {
 /// What was seen, looked at and asked, each once; what the sentence or a request says already is not said again.
 pub(super) fn details(steps: &[&Step], indent: usize, width: usize) -> Vec<String> {
     let failures = || steps.iter().filter_map(|step| step.failure.as_ref());
-    let calls: Vec<Vec<String>> = steps.iter().flat_map(|step| &step.calls).map(call).collect();
+    let calls: Vec<&CallStatus> = steps.iter().flat_map(|step| &step.calls).collect();
+    let calls: Vec<Vec<String>> = calls.chunk_by(|one, next| is_again(one, next)).filter_map(call).collect();
     let in_a_call = |fact: &str| {
         let value = fact.strip_prefix("status=").or(fact.strip_prefix("code="));
         let value = value.or(fact.strip_prefix("request_id="));
@@ -45,8 +46,15 @@ pub(super) fn details(steps: &[&Step], indent: usize, width: usize) -> Vec<Strin
     short.into_iter().chain(rest).chain(calls).collect()
 }
 
-/// Pieces that stay whole: `AssumeRole`, the address, `403 AccessDenied`, `212 ms`, the request's id.
-fn call(call: &CallStatus) -> Vec<String> {
+/// Whether a request was made once more and ended the same way, without an answer that could be asked for.
+fn is_again(one: &CallStatus, next: &CallStatus) -> bool {
+    let told = |call: &CallStatus| CallStatus { took_ms: 0, ..call.clone() };
+    one.request_id.is_none() && told(one) == told(next)
+}
+
+/// Pieces that stay whole: `AssumeRole`, the address, `403 AccessDenied`, `212 ms`, the request's id, `5 times`.
+fn call(calls: &[&CallStatus]) -> Option<Vec<String>> {
+    let call = calls.first()?;
     let ended = match (call.status, &call.code, &call.error) {
         (Some(status), Some(code), _) => vec![format!("{status} {code},")],
         (Some(status), None, _) => vec![format!("{status},")],
@@ -54,7 +62,8 @@ fn call(call: &CallStatus) -> Vec<String> {
         (None, _, None) => vec!["no answer,".to_owned()],
     };
     let begun = [call.operation.clone(), format!("{}:", call.url)];
-    let took = format!("{} ms", call.took_ms);
+    let took = format!("{} ms", calls.iter().map(|call| call.took_ms).sum::<u64>());
+    let times = (calls.len() > 1).then(|| format!("in {} tries", calls.len()));
     let request = call.request_id.as_ref().map(|id| format!("(request id {id})"));
-    begun.into_iter().chain(ended).chain([took]).chain(request).collect()
+    Some(begun.into_iter().chain(ended).chain([took]).chain(times).chain(request).collect())
 }
