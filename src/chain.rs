@@ -43,10 +43,11 @@ impl Chain {
         let (trace, started, begun) = (TraceId::random(), self.clock.now(), Instant::now());
         let mut attempts = Vec::new();
         let credentials = self.walk(&mut attempts).await.map(Arc::new);
-        if credentials.is_none() {
-            let doubts = self.lineup.doubts(&attempts).await;
-            attempts.iter_mut().take(1).for_each(|first| first.notes.doubts.extend(doubts.iter().cloned()));
-        }
+        let doubts = match credentials {
+            None => self.lineup.doubts(&attempts).await,
+            Some(_) => self.lineup.exposures(&attempts).await,
+        };
+        attempts.iter_mut().take(1).for_each(|first| first.notes.doubts.extend(doubts.iter().cloned()));
         let (role, took) = (self.role.clone(), begun.elapsed());
         Resolution { role, trace, trigger, started, took, attempts, credentials }
     }

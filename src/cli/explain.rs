@@ -15,7 +15,6 @@ use super::walk::Subject;
 use super::{Scene, moment};
 use crate::cause::{self, Cause};
 use crate::clock::stamp;
-use crate::failure::Failure;
 use crate::server::status::{Explanation, FailureStatus};
 
 /// What `--output json` prints, for whoever reads it with a program.
@@ -90,11 +89,12 @@ async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
 async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
     let subject = Subject::find(&scene.global, &args.whose, &scene.env)?;
     let walk = subject.look(&scene.env, &scene.clock).await;
-    let judged = subject.judged(&walk, scene.clock.now());
+    let (now, findings) = (scene.clock.now(), walk.findings());
+    let judged = subject.judged(&walk, now);
     let failure = judged.as_ref().err().map(FailureStatus::from);
     let bare = judged.is_ok_and(|credentials| credentials.is_long_term());
-    let bare = bare.then(|| Failure::misconfigured(&cause::KF_STATIC, "these are bare long-term keys"));
-    let warnings = walk.warnings().iter().chain(&bare).map(FailureStatus::from).collect();
+    let bare = bare.then(|| findings.bare("these are bare long-term keys", now));
+    let warnings = findings.warnings(now).iter().chain(&bare).map(FailureStatus::from).collect();
     let explanation = Explanation::of_walk(&subject.role.name, &walk);
     let origin = format!("here, as {}, not as a service", user());
     Ok(Told { explanation, failure, warnings, agent: None, origin })
@@ -125,7 +125,10 @@ impl Told {
             role.map_or(last.and_then(|step| step.expires_at.as_ref()), |role| role.expires_at.as_ref());
         let at = expiry.and_then(|stamp| moment::parse(stamp));
         let soon = at.is_some_and(|at| at <= scene.clock.now() + SOON);
-        self.exit() == Exit::Good && (soon || self.failure.is_some() || !self.warnings.is_empty())
+        self.exit() == Exit::Good
+            && (soon
+                || self.failure.is_some()
+                || self.warnings.iter().any(|warning| !cause::is_of_safety(&warning.code)))
     }
 
     /// Why there is nothing usable, the likeliest first, at most three.

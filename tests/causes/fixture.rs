@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -126,6 +127,8 @@ impl Fixture {
             aws.add_user(&user.key, &user.secret, &user.account, "somebody");
         }
         let machine = self.situation.machine(&aws, Timestamp::now());
+        // As useradd makes homes.
+        fs::set_permissions(machine.home.path(), PermissionsExt::from_mode(0o700)).unwrap();
         let stage = Stage { fixture: self, env: machine.env.clone(), aws, machine };
         stage.shell(&self.expected.before);
         stage
