@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -127,8 +126,7 @@ impl Fixture {
             aws.add_user(&user.key, &user.secret, &user.account, "somebody");
         }
         let machine = self.situation.machine(&aws, Timestamp::now());
-        // As useradd makes homes.
-        fs::set_permissions(machine.home.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        machine.home.shut();
         let stage = Stage { fixture: self, env: machine.env.clone(), aws, machine };
         stage.shell(&self.expected.before);
         stage
