@@ -50,10 +50,14 @@ impl Chain {
         let (trace, started, begun) = (TraceId::random(), self.clock.now(), Instant::now());
         let mut attempts = Vec::new();
         let credentials = self.walk(&mut attempts).await.map(Arc::new);
-        if credentials.is_none() {
-            let doubts = self.within(self.lineup.doubts(&attempts)).await.unwrap_or_default();
-            attempts.iter_mut().take(1).for_each(|first| first.notes.doubts.extend(doubts.iter().cloned()));
-        }
+        let doubts = self.within(async {
+            match credentials {
+                None => self.lineup.doubts(&attempts).await,
+                Some(_) => self.lineup.exposures(&attempts).await,
+            }
+        });
+        let doubts = doubts.await.unwrap_or_default();
+        attempts.iter_mut().take(1).for_each(|first| first.notes.doubts.extend(doubts.iter().cloned()));
         let (role, took) = (self.role.clone(), begun.elapsed());
         Resolution { role, trace, trigger, started, took, attempts, credentials }
     }

@@ -12,6 +12,7 @@ mod network;
 mod own;
 mod process;
 mod profile;
+mod security;
 mod sign_in;
 mod sts;
 mod web_identity;
@@ -25,6 +26,7 @@ pub use network::*;
 pub use own::*;
 pub use process::*;
 pub use profile::*;
+pub use security::*;
 pub use sign_in::*;
 pub use sts::*;
 pub use web_identity::*;
@@ -62,6 +64,7 @@ pub fn catalogue() -> impl Iterator<Item = &'static Cause> {
         imds::LIST,
         sts::LIST,
         network::LIST,
+        security::LIST,
         own::LIST,
     ]
     .into_iter()

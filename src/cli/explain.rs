@@ -18,7 +18,6 @@ use super::{Scene, moment};
 use crate::cause::{self, Cause};
 use crate::clock::stamp;
 use crate::config::env::Env;
-use crate::failure::Failure;
 use crate::server::status::{Explanation, FailureStatus};
 use crate::source::shell::quoted;
 
@@ -105,12 +104,13 @@ async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
 async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
     let subject = Subject::find(&scene.global, &args.whose, &scene.env)?;
     let walk = subject.look(&scene.env, &scene.clock, args.timeout).await;
-    let judged = subject.judged(&walk, scene.clock.now());
+    let (now, findings) = (scene.clock.now(), walk.findings());
+    let judged = subject.judged(&walk, now);
     let failure = judged.as_ref().err().map(FailureStatus::from);
     let found = judged.as_ref().ok().map(|credentials| Found::here(walk.winner(), credentials));
     let bare = judged.is_ok_and(|credentials| credentials.is_long_term());
-    let bare = bare.then(|| Failure::misconfigured(&cause::KF_STATIC, "these are bare long-term keys"));
-    let warnings = walk.warnings().iter().chain(&bare).map(FailureStatus::from).collect();
+    let bare = bare.then(|| findings.bare("these are bare long-term keys", now));
+    let warnings = findings.warnings(now).iter().chain(&bare).map(FailureStatus::from).collect();
     let explanation = Explanation::of_walk(&subject.role.name, &walk);
     let origin = origin(&subject.env(&scene.env), walk.region());
     let again = again_here(args, failure.as_ref());
@@ -173,7 +173,10 @@ impl Told {
             role.map_or(last.and_then(|step| step.expires_at.as_ref()), |role| role.expires_at.as_ref());
         let at = expiry.and_then(|stamp| moment::parse(stamp));
         let soon = at.is_some_and(|at| at <= scene.clock.now() + SOON);
-        self.exit() == Exit::Good && (soon || self.failure.is_some() || !self.warnings.is_empty())
+        self.exit() == Exit::Good
+            && (soon
+                || self.failure.is_some()
+                || self.warnings.iter().any(|warning| !cause::is_of_safety(&warning.code)))
     }
 
     /// Why there is nothing usable, the likeliest first, at most three.

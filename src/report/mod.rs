@@ -1,5 +1,6 @@
 //! What a walk of the chain did: plain data, finished when the walk is. Everything that explains reads this.
 
+mod findings;
 mod peer;
 mod ranking;
 mod standing;
@@ -13,6 +14,7 @@ use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::failure::Failure;
 use crate::file::{Kind, Stamp};
 
+pub use findings::{Findings, KeyKind, Stored};
 pub use peer::{Note, Peer, Process};
 pub use standing::{CacheUse, Served, Standing, Verdict};
 pub use trace::{SpanId, TraceId, Traceparent};
@@ -151,6 +153,8 @@ pub struct Notes {
     pub region: Option<String>,
     /// When the tokens end that were read to sign in with; never what they say.
     pub sign_in_ends: Vec<(TokenKind, SystemTime)>,
+    /// The secret that was found, where it stands somewhere.
+    pub stored: Option<Stored>,
     /// What looks wrong and does not end the walk: in what was found, or around where nothing was.
     pub doubts: Vec<Failure>,
 }
@@ -266,6 +270,20 @@ impl Attempt {
             Look::File { kind, path, stamp } => Some((*kind, path, *stamp)),
             _ => None,
         })
+    }
+
+    /// The notes of those whose answers the credentials were made of: this one's and its hops', unless it gave none.
+    fn used(&self) -> Box<dyn Iterator<Item = &Notes> + '_> {
+        if !matches!(self.outcome, Outcome::Provided { .. }) {
+            return Box::new(std::iter::empty());
+        }
+        let hops = self.notes.hops.iter().flat_map(Self::used);
+        Box::new(std::iter::once(&self.notes).chain(hops))
+    }
+
+    /// The secrets that the answer was made of, where they stand somewhere.
+    pub fn stored(&self) -> impl Iterator<Item = &Stored> {
+        self.used().filter_map(|notes| notes.stored.as_ref())
     }
 
     fn all_notes(&self) -> Box<dyn Iterator<Item = &Notes> + '_> {

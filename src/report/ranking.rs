@@ -70,13 +70,7 @@ impl Resolution {
         causes
     }
 
-    /// What looks wrong in credentials that work, or that only AWS can judge. Empty when there are none.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<Failure> {
-        if self.credentials.is_none() { Vec::new() } else { unique(self.doubts().cloned()) }
-    }
-
-    fn doubts(&self) -> impl Iterator<Item = &Failure> {
+    pub(super) fn doubts(&self) -> impl Iterator<Item = &Failure> {
         self.notes().flat_map(|notes| &notes.doubts)
     }
 
@@ -112,7 +106,7 @@ impl Resolution {
 }
 
 /// The first of each cause.
-fn unique(failures: impl Iterator<Item = Failure>) -> Vec<Failure> {
+pub(super) fn unique(failures: impl Iterator<Item = Failure>) -> Vec<Failure> {
     let mut kept: Vec<Failure> = Vec::new();
     for failure in failures {
         if kept.iter().all(|known| known.cause != failure.cause) {

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cause;
 use crate::clock::stamp;
 use crate::config::Problem;
 use crate::failure::{Failure, Remedy};
 use crate::keeper::Snapshot;
+use crate::report::Standing;
 use crate::roster::Entry;
 use crate::telemetry::Shown;
 
@@ -118,7 +118,7 @@ pub struct RoleStatus {
     pub failing_since: Option<String>,
     /// Why, of the last one.
     pub last_failure: Option<FailureStatus>,
-    /// What works now and may surprise: `KF-STATIC` for bare long-term keys.
+    /// What works now and may surprise: `KF-STATIC` for bare long-term keys, `SEC-READABLE` for those that all can read.
     #[serde(default)]
     pub warnings: Vec<FailureStatus>,
     /// The region of the role's profile, when known.
@@ -134,6 +134,7 @@ impl RoleStatus {
     pub fn of(entry: &Entry, now: SystemTime, shown: &Shown) -> Self {
         let role_now = entry.handle.load();
         let standing = role_now.standing();
+        let warnings = warnings(&role_now, &standing, now).iter().map(FailureStatus::from).collect();
         let at = |time: Option<SystemTime>| time.map(stamp);
         let trace = role_now.last.as_ref().map(|walk| shown(walk.trace).to_string());
         let last_failure =
@@ -154,7 +155,7 @@ impl RoleStatus {
             failures: standing.failures,
             failing_since: at(role_now.failing_since),
             last_failure,
-            warnings: warnings(&role_now, standing.long_term).iter().map(FailureStatus::from).collect(),
+            warnings,
             region: region(entry, &role_now),
             token_file: entry.role.tokens.first().cloned(),
         }
@@ -168,11 +169,9 @@ pub fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
     own.or_else(|| now.last.as_ref()?.region().map(str::to_owned))
 }
 
-/// What looks wrong in what the last walk found, and that it never ends.
-fn warnings(now: &Snapshot, long_term: bool) -> Vec<Failure> {
-    let bare = || Failure::misconfigured(&cause::KF_STATIC, "the role serves bare long-term keys");
-    let doubts = now.last.as_ref().map(|walk| walk.warnings()).unwrap_or_default();
-    doubts.into_iter().chain(long_term.then(bare)).collect()
+/// What looks wrong in what the last walk found, and that what is held never ends, or ends unseen.
+fn warnings(role: &Snapshot, standing: &Standing, now: SystemTime) -> Vec<Failure> {
+    role.last.as_ref().map(|walk| walk.findings()).unwrap_or_default().of_role(standing, now)
 }
 
 /// A failure with what to do about it.

@@ -18,7 +18,7 @@ use crate::config::env::Env;
 use crate::credentials::{Credentials, SourceKind};
 use crate::failure::Failure;
 use crate::file::Kind;
-use crate::report::{Look, Notes};
+use crate::report::{Look, Notes, Stored};
 use crate::secret::Secret;
 
 /// `AWS_CREDENTIAL_FILE`, then `BOTO_CONFIG` or boto's usual places.
@@ -134,14 +134,16 @@ fn pair(
             return Err(Failure::misconfigured(&cause::FILE_EMPTYVAL, context));
         }
     }
-    Ok(Some(Credentials {
+    let found = Credentials {
         access_key_id: key_id.text,
         secret_access_key: Secret::new(secret.text),
         session_token: None,
         expires_at: None,
         account_id: None,
         role_arn: None,
-    }))
+    };
+    notes.stored = Some(Stored::keys(Some(&key_id.path), &found));
+    Ok(Some(found))
 }
 
 impl Source for BotoFiles {

@@ -17,7 +17,7 @@ use super::reading;
 use crate::cause::Cause;
 use crate::failure::{Failure, FailureKind};
 use crate::file::{self, Kind, Stamp};
-use crate::report::Notes;
+use crate::report::{KeyKind, Notes, Stored};
 
 /// The content of such a file.
 pub(super) type Kept = Map<String, Value>;
@@ -48,6 +48,7 @@ impl CacheFile {
     pub(super) async fn read(&self, within: Duration, notes: &mut Notes) -> Result<Kept, Failure> {
         let (stamp, content) = reading::stamped(&self.path, within).await?;
         self.note(stamp, notes);
+        notes.stored = Some(Stored { file: Some(self.path.clone()), kind: KeyKind::Other });
         let bytes = content.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
                 let context = format!("there is no {}", self.path.display());

@@ -8,7 +8,7 @@ use crate::cause;
 use crate::config::env::Env;
 use crate::credentials::{AccountId, Credentials, SourceKind};
 use crate::failure::{Failure, Remedy};
-use crate::report::Notes;
+use crate::report::{Notes, Stored};
 use crate::secret::Secret;
 
 /// `AWS_ACCESS_KEY_ID` and its companions. An empty variable is an unset one; nothing is trimmed.
@@ -52,14 +52,16 @@ impl Environment {
                 Failure::misconfigured(&cause::ENV_EXPIRY, format!("{EXPIRATION} is `{text}`"))
             })
         });
-        Ok(Credentials {
+        let found = Credentials {
             access_key_id: key_id.to_owned(),
             secret_access_key: Secret::new(secret),
             session_token: token.map(|(_, token)| Secret::new(token)),
             expires_at: expires_at.transpose()?,
             account_id: self.env.filled(ACCOUNT).and_then(AccountId::parse),
             role_arn: None,
-        })
+        };
+        notes.stored = Some(Stored::keys(None, &found));
+        Ok(found)
     }
 
     /// A key id without its secret: botocore stops.

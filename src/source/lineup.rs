@@ -14,6 +14,7 @@ use super::boto::BotoFiles;
 use super::clues;
 use super::container::Container;
 use super::environment::Environment;
+use super::exposure;
 use super::imds::Imds;
 use super::login::Login;
 use super::process::Process;
@@ -281,6 +282,10 @@ impl Lineup for Botocore {
             doubts.retain(|doubt| clues::about(doubt.cause).is_none_or(|kind| self.allows(kind)));
             doubts
         })
+    }
+
+    fn exposures<'a>(&'a self, walk: &'a [Attempt]) -> BoxFuture<'a, Vec<Failure>> {
+        Box::pin(exposure::of(walk, &self.env, self.around.attempt_timeout))
     }
 }
 

@@ -10,6 +10,7 @@ mod cache;
 mod clues;
 pub mod container;
 pub mod environment;
+mod exposure;
 pub mod imds;
 mod jwt;
 mod keys;
@@ -19,6 +20,7 @@ mod meant;
 pub mod mfa;
 pub mod mint;
 pub mod moment;
+mod mounts;
 mod own;
 pub mod paths;
 pub mod process;
@@ -72,6 +74,11 @@ pub trait Lineup: Send + Sync {
 
     /// What may be the reason that none of them had any; looked for only then. Nothing by default.
     fn doubts<'a>(&'a self, _walk: &'a [Attempt]) -> BoxFuture<'a, Vec<Failure>> {
+        Box::pin(future::ready(Vec::new()))
+    }
+
+    /// Who else can read what was found; looked for only then. Nothing by default.
+    fn exposures<'a>(&'a self, _walk: &'a [Attempt]) -> BoxFuture<'a, Vec<Failure>> {
         Box::pin(future::ready(Vec::new()))
     }
 }

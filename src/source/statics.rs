@@ -13,7 +13,7 @@ use super::shell::sed;
 use crate::cause;
 use crate::credentials::{AccountId, Credentials, SourceKind};
 use crate::failure::{Failure, Remedy};
-use crate::report::{Look, Notes};
+use crate::report::{Look, Notes, Stored};
 use crate::secret::Secret;
 
 /// The static keys of a profile in one file.
@@ -61,14 +61,16 @@ impl Statics {
         let keys = [(KEY_ID, key_id, id_text), (SECRET_KEY, secret, secret_text)].into_iter().chain(token);
         let keys = keys.map(|(name, at, value)| Written { name, value, file: &at.file, line: at.line });
         notes.doubts.extend(keys::of_file(&keys.collect::<Vec<_>>()));
-        Ok(Credentials {
+        let found = Credentials {
             access_key_id: id_text.to_owned(),
             secret_access_key: Secret::new(secret_text),
             session_token: token.map(|(_, _, text)| Secret::new(text)),
             expires_at: None,
             account_id: account.and_then(AccountId::parse),
             role_arn: None,
-        })
+        };
+        notes.stored = Some(Stored::keys(Some(&self.file), &found));
+        Ok(found)
     }
 
     /// A key id without its secret, which may stand there under another name.

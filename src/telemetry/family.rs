@@ -132,6 +132,11 @@ impl<M: Clone + EncodeMetric + fmt::Debug + Send + Sync + 'static> Family<M> {
         }
     }
 
+    /// Drops the series with these label values.
+    pub(super) fn remove(&self, values: &[Value]) {
+        self.series.write().unwrap_or_else(PoisonError::into_inner).remove(values);
+    }
+
     /// The words that the first label takes.
     pub(super) fn words(&self) -> Vec<&'static str> {
         let series = self.series.read().unwrap_or_else(PoisonError::into_inner);

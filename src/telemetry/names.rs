@@ -118,6 +118,11 @@ pub(super) static CREDENTIALS: Name = gauge(
     &["role", "kind"],
     "1; kind of the credentials held: temporary or static",
 );
+pub(super) static WARNINGS: Name = gauge(
+    "keyfob_role_warnings",
+    &["role", "reason"],
+    "1 for each of the first four things that `status` warns of though credentials are served",
+);
 pub(super) static LAST_ATTEMPT: Name =
     gauge("keyfob_refresh_last_attempt_timestamp_seconds", &["role"], "Start of the last refresh");
 pub(super) static LAST_SUCCESS: Name = gauge(
@@ -258,7 +263,7 @@ pub(super) static START: Name = gauge("process_start_time_seconds", &[], "Start 
 pub(super) static THREADS: Name = gauge("process_threads", &[], "Threads");
 
 /// All metrics, in the order of the exposition.
-pub static NAMES: [&Name; 53] = [
+pub static NAMES: [&Name; 54] = [
     &RESOLUTIONS,
     &RESOLUTION_DURATION,
     &ATTEMPTS,
@@ -276,6 +281,7 @@ pub static NAMES: [&Name; 53] = [
     &ISSUED,
     &LIFETIME,
     &CREDENTIALS,
+    &WARNINGS,
     &LAST_ATTEMPT,
     &LAST_SUCCESS,
     &NEXT,

@@ -11,6 +11,7 @@ mod own;
 mod roles;
 mod tls;
 mod users;
+mod warnings;
 
 use std::time::{Duration, Instant};
 

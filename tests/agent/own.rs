@@ -306,6 +306,7 @@ fn what_a_role_says_of_its_session_reaches_sts() {
 #[test]
 fn long_term_keys_are_exchanged_for_sessions() {
     let (home, aws) = scene();
+    home.shut();
     home.credentials(&static_keys("default", BASE));
     home.config(&format!(
         "[profile written]\naws_access_key_id = {BASE}\naws_secret_access_key = secret-of-{BASE}\n"

@@ -126,6 +126,7 @@ impl Fixture {
             aws.add_user(&user.key, &user.secret, &user.account, "somebody");
         }
         let machine = self.situation.machine(&aws, Timestamp::now());
+        machine.home.shut();
         let stage = Stage { fixture: self, env: machine.env.clone(), aws, machine };
         stage.shell(&self.expected.before);
         stage

@@ -1,5 +1,10 @@
 //! Commands that ask the running agent.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::SystemTime;
+
 use super::*;
 
 /// An agent with a role that is well and one that is not, and how to find it.
@@ -137,6 +142,25 @@ fn what_somebody_may_have_meant_is_the_cause_when_nothing_is_set_up() {
         assert!(first < then && !text.contains("hidden-secret"), "{text}");
         assert!(ask(&["get"]).stderr.contains(cause), "{cause}");
     }
+}
+
+/// What strict asks is whether it will go on working.
+#[test]
+fn keys_that_are_open_to_others_do_not_break_soon_and_a_session_past_its_end_does() {
+    let home = TempHome::new();
+    let path = home.credentials(&format!(
+        "[default]\naws_access_key_id = ASIAFROMTHEFILE00001\naws_secret_access_key = {SECRET}\naws_session_token = t\n"
+    ));
+    let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    chmod(home.path(), 0o755);
+    chmod(&path, 0o644);
+    let open = ends(&home, &["explain", "--local", "--strict"], 0).stdout;
+    assert!(open.contains("SEC-READABLE"), "{open}");
+    let long_ago = SystemTime::now() - Duration::from_hours(37);
+    fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+    let ended = ends(&home, &["explain", "--local", "--strict"], 6).stdout;
+    assert!(ended.contains("SEC-NOROTATE"), "{ended}");
+    ends(&home, &["explain", "--local"], 0);
 }
 
 #[test]

@@ -20,6 +20,11 @@ impl TempHome {
         self.dir.path()
     }
 
+    /// Nobody else can come in: as most homes are.
+    pub fn shut(&self) {
+        fs::set_permissions(self.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+
     pub fn config_path(&self) -> PathBuf {
         self.path().join(".aws/config")
     }

@@ -12,6 +12,7 @@ use crate::source::shell::quoted;
 pub(super) fn explained(failure: Failure, caller: &Credentials, from: SourceKind, role_arn: &str) -> Failure {
     let failure = failure.seen("caller_key", format!("…{}", caller.key_suffix()));
     match failure.cause.code {
+        "STS-DENIED" if is_root(&failure.context) => root(failure, caller, from),
         "STS-DENIED" => denied(failure, role_arn),
         "KEY-INVALID" => invalid(failure, caller, from),
         "KEY-EXPIRED" => failure.mend(Remedy::new(format!(
@@ -21,10 +22,32 @@ pub(super) fn explained(failure: Failure, caller: &Credentials, from: SourceKind
     }
 }
 
+/// `Roles may not be assumed by root accounts.`, or a caller who is the account itself.
+fn is_root(said: &str) -> bool {
+    said.contains("may not be assumed by root account")
+        || caller_in(said).is_some_and(|arn| arn.ends_with(":root"))
+}
+
+/// Who AWS says has asked.
+fn caller_in(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once("User: ")?;
+    let (arn, _) = rest.split_once(" is not ")?;
+    arn.starts_with("arn:").then_some(arn)
+}
+
+fn root(failure: Failure, caller: &Credentials, from: SourceKind) -> Failure {
+    let key = caller.key_suffix();
+    Failure { cause: &cause::SEC_ROOT, ..failure }
+        .mend(Remedy::new(format!(
+            "put keys of a user of IAM in the place of …{key} ({from}), and delete the root user's access keys: sign in \
+             to the console as root, Security credentials"
+        )))
+        .mend(Remedy::new("better: temporary credentials, from IAM Identity Center (`aws configure sso`) or a role"))
+}
+
 /// Which of the two sides says no is AWS's secret.
 fn denied(failure: Failure, role_arn: &str) -> Failure {
-    let caller = failure.context.split_once("User: ").and_then(|(_, rest)| rest.split_once(" is not "));
-    let caller = caller.map(|(arn, _)| arn.to_owned()).filter(|arn| arn.starts_with("arn:"));
+    let caller = caller_in(&failure.context).map(str::to_owned);
     let look = format!(
         "aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument",
         quoted(role_name(role_arn))
@@ -129,6 +152,22 @@ mod tests {
         assert!(commands[1].contains("--policy-source-arn arn:aws:iam::1:role/node "), "{}", commands[1]);
         let silent = told(&cause::STS_DENIED, "x: AccessDenied", "AccessDenied", None);
         assert_eq!((silent.fact("caller"), silent.remedies.len()), (None, 2));
+    }
+
+    #[test]
+    fn keys_of_the_account_itself_are_known_by_awss_words() {
+        for (said, code) in [
+            ("x: AccessDenied: Roles may not be assumed by root accounts.", "SEC-ROOT"),
+            (
+                "x: AccessDenied: User: arn:aws:iam::111122223333:root is not authorized to perform",
+                "SEC-ROOT",
+            ),
+            ("x: AccessDenied: User: arn:aws:iam::111122223333:user/root is not authorized to", "STS-DENIED"),
+        ] {
+            let failure = told(&cause::STS_DENIED, said, "AccessDenied", None);
+            assert_eq!((failure.cause.code, failure.confidence()), (code, "certain"), "{said}");
+            assert_eq!(failure.fix().contains("…7777"), code == "SEC-ROOT", "{}", failure.fix());
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::facts::{Facts, Seen};
 use crate::cause;
 use crate::failure::{Failure, Remedy};
 use crate::source::keys::doubt;
+use crate::source::mounts::mounts;
 use crate::source::shell::quoted;
 
 /// What cron and its like are called.
@@ -46,7 +47,7 @@ fn sudo(facts: &Facts) -> Option<Failure> {
 fn protect(facts: &Facts) -> Option<Failure> {
     let home = facts.home.as_ref().filter(|home| home.as_os_str() != "/")?;
     let hidden = matches!(facts.home_seen, Seen::Nothing | Seen::Closed | Seen::Empty);
-    let over = facts.mounts.lines().filter_map(Mount::of).rfind(|mount| home.starts_with(mount.point))?;
+    let over = mounts(&facts.mounts).filter(|mount| home.starts_with(mount.point)).last()?;
     let near = Path::new(over.point) == home || Some(Path::new(over.point)) == home.parent();
     let near = near && over.point != "/" && over.point != "/tmp";
     let closed = over.root.ends_with("/systemd/inaccessible/dir");
@@ -67,21 +68,6 @@ fn protect(facts: &Facts) -> Option<Failure> {
             .seen("mount", format!("{} {} {}", over.point, over.kind, over.root))
             .mend(Remedy::command("show the service the folder, with a drop-in of its unit", command)),
     )
-}
-
-/// One line of mountinfo.
-struct Mount<'a> {
-    root: &'a str,
-    point: &'a str,
-    kind: &'a str,
-}
-
-impl<'a> Mount<'a> {
-    fn of(line: &'a str) -> Option<Self> {
-        let (mount, kind) = line.split_once(" - ")?;
-        let mut words = mount.split(' ').skip(3);
-        Some(Self { root: words.next()?, point: words.next()?, kind: kind.split(' ').next()? })
-    }
 }
 
 fn nobody(facts: &Facts) -> Option<Failure> {

@@ -10,13 +10,15 @@ use prometheus_client::registry::Registry;
 use super::seconds;
 use crate::config::{Expect, Role};
 use crate::credentials::{RoleName, SourceKind};
-use crate::report::{Resolution, Standing, TokenKind};
+use crate::report::{Findings, Resolution, Standing, TokenKind};
 use crate::telemetry::family::{Family, Number, Value};
 use crate::telemetry::labels::{OTHER, SUCCESS};
 use crate::telemetry::names;
 
 /// Causes that have series of their own for one role; whatever a role fails with after these is `_other`.
 const REASONS: usize = 8;
+/// Warnings that have: no role was seen with more at once.
+const WARNINGS: usize = 4;
 
 pub(super) struct Roles {
     /// Configured roles: any other name becomes `_other`, so that labels stay a closed set.
@@ -33,6 +35,7 @@ pub(super) struct Roles {
     issued: Family<Number>,
     lifetime: Family<Number>,
     info: Family<Number>,
+    warnings: Family<Number>,
     last_attempt: Family<Number>,
     last_success: Family<Number>,
     next: Family<Number>,
@@ -45,6 +48,8 @@ struct Known {
     expect: Expect,
     /// What gauges that fall by themselves are computed from, at each scrape.
     standing: Option<Standing>,
+    findings: Findings,
+    warned: BTreeSet<&'static str>,
     /// Of what was held last, if nothing is now.
     source: Option<SourceKind>,
     reasons: BTreeSet<&'static str>,
@@ -70,6 +75,7 @@ impl Roles {
             issued: Family::register(r, &names::ISSUED, number),
             lifetime: Family::register(r, &names::LIFETIME, number),
             info: Family::register(r, &names::CREDENTIALS, number),
+            warnings: Family::register(r, &names::WARNINGS, number),
             last_attempt: Family::register(r, &names::LAST_ATTEMPT, number),
             last_success: Family::register(r, &names::LAST_SUCCESS, number),
             next: Family::register(r, &names::NEXT, number),
@@ -129,6 +135,7 @@ impl Roles {
             &self.issued,
             &self.lifetime,
             &self.info,
+            &self.warnings,
             &self.last_attempt,
             &self.last_success,
             &self.next,
@@ -155,6 +162,7 @@ impl Roles {
         self.holds(&role, standing);
         known.tokens = walk.notes().flat_map(|notes| notes.sign_in_ends.iter().copied()).collect();
         known.failed_at = failed_at(walk);
+        known.findings = walk.findings();
         known.standing = Some(standing.clone());
     }
 
@@ -192,13 +200,25 @@ impl Roles {
 
     /// Brings up to date what changes though nothing happens.
     pub(super) fn as_of(&self, now: SystemTime) {
-        for (name, known) in self.known().iter() {
+        for (name, known) in self.known().iter_mut() {
             let Some(standing) = &known.standing else { continue };
+            let warned = known.findings.of_role(standing, now);
+            let warned: BTreeSet<_> =
+                warned.iter().map(|warning| warning.cause.code).take(WARNINGS).collect();
+            self.warn(name, &known.warned, &warned);
+            known.warned = warned;
             let role = [Value::Role(name.clone())];
             let past = standing.expires_at.is_some_and(|at| at <= now);
             self.available.flag(&role, standing.available(now));
             self.extended.flag(&role, standing.held && standing.extended && past);
         }
+    }
+
+    /// Shows the warnings of now, and those no more that are over.
+    fn warn(&self, name: &RoleName, before: &BTreeSet<&'static str>, now: &BTreeSet<&'static str>) {
+        let series = |code: &'static str| [Value::Role(name.clone()), code.into()];
+        now.iter().for_each(|code| self.warnings.flag(&series(code), true));
+        before.difference(now).for_each(|code| self.warnings.remove(&series(code)));
     }
 
     /// The earliest expiry of the tokens of each kind that roles sign in with.

@@ -1,15 +1,16 @@
 //! Every metric as a scraper sees it, how many series there are, and which traces they show.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
 use crate::cause;
 use crate::config::{Role, Telemetry};
-use crate::credentials::{RoleName, SourceKind};
+use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::failure::{Failure, FailureKind};
 use crate::file::{self, Change, Stamp};
-use crate::report::{Attempt, CacheUse, Call, Notes, Outcome, TokenKind, TraceId, Trigger};
+use crate::report::{Attempt, CacheUse, Call, Notes, Outcome, Stored, TokenKind, TraceId, Trigger};
 use crate::telemetry::logs::losses;
 use crate::telemetry::tests::{
     assert_has, at, attempt, bad_walk, config, denied, good_walk, holding, judged, metrics, name, served,
@@ -19,7 +20,7 @@ use crate::telemetry::traces::Loss;
 
 /// What an agent with one idle role exports at most (contract 6). It was 206 when this was written.
 const IDLE: usize = 250;
-/// What one role adds at most, whatever it has been through. It was 216 when this was written.
+/// What one role adds at most, whatever it has been through. It was 220 when this was written.
 const A_ROLE: usize = 220;
 
 fn series(text: &str) -> usize {
@@ -97,6 +98,7 @@ fn every_exported_name_is_listed_and_every_listed_name_is_exported_with_its_labe
     metrics.observe(&Event::FileReread(file::Kind::Token, Ok(())));
     let mut walk = whole_walk();
     walk.attempts.last_mut().unwrap().notes.sign_in_ends.push((TokenKind::WebIdentity, at(600)));
+    walk.attempts[0].notes.doubts.push(Failure::misconfigured(&cause::SEC_READABLE, "x"));
     judged(&metrics, &walk, &Verdict::Adopt, &holding());
     let handed_out = served(Some("app"), 200, "");
     let (cache, left) = (Some(CacheUse::Hit), Some(Duration::from_secs(600)));
@@ -150,6 +152,51 @@ fn what_is_held_is_told_with_its_kind_life_and_owner() {
     ] {
         assert!(!text.contains(gone), "{gone}");
     }
+}
+
+/// A walk that found keys, last written long ago, in a file that all can read.
+fn careless_walk() -> Resolution {
+    let mut walk = good_walk();
+    let keys = Credentials {
+        access_key_id: "AKIAEXAMPLE00000WXYZ".into(),
+        session_token: None,
+        expires_at: None,
+        ..(**walk.credentials.as_ref().unwrap()).clone()
+    };
+    let path = Path::new("/home/app/.aws/credentials");
+    let written = at(0) - Duration::from_hours(89 * 24);
+    let stamp = Stamp::Content { digest: 0, len: 0, modified: Some(written), inode: 0 };
+    let last = &mut walk.attempts.last_mut().unwrap();
+    last.source = SourceKind::StaticFile;
+    last.notes.file(file::Kind::Credentials, path, stamp);
+    last.notes.stored = Some(Stored::keys(Some(path), &keys));
+    walk.attempts[0].notes.doubts.push(Failure::misconfigured(&cause::SEC_READABLE, "x"));
+    walk.credentials = Some(Arc::new(keys));
+    walk
+}
+
+#[test]
+fn what_status_warns_of_is_shown_by_its_code_for_as_long_as_it_is_so() {
+    let metrics = made(&Telemetry::default());
+    judged(&metrics, &good_walk(), &Verdict::Adopt, &holding());
+    assert!(!metrics.render(false, at(0)).contains("keyfob_role_warnings{"), "all is well");
+    let keys = Standing { long_term: true, expires_at: None, next: None, ..holding() };
+    judged(&metrics, &careless_walk(), &Verdict::Adopt, &keys);
+    let warned = |text: &str| -> Vec<String> {
+        let lines =
+            text.lines().filter_map(|line| line.strip_prefix("keyfob_role_warnings{role=\"app\",reason="));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(warned(&metrics.render(false, at(0))), ["\"KF-STATIC\"} 1.0", "\"SEC-READABLE\"} 1.0"]);
+    // Keys grow old without any walk.
+    let later = metrics.render(false, at(2 * 24 * 3600));
+    assert_eq!(warned(&later), ["\"KF-STATIC\"} 1.0", "\"SEC-AGE\"} 1.0", "\"SEC-READABLE\"} 1.0"]);
+    judged(&metrics, &good_walk(), &Verdict::Adopt, &holding());
+    assert_eq!(warned(&metrics.render(false, at(0))), [""; 0]);
+    judged(&metrics, &careless_walk(), &Verdict::Adopt, &keys);
+    assert_eq!(warned(&metrics.render(false, at(0))).len(), 2);
+    metrics.observe(&Event::RoleRemoved(&name("app")));
+    assert_eq!(warned(&metrics.render(false, at(0))), [""; 0]);
 }
 
 #[test]
@@ -405,6 +452,10 @@ fn lives_through_everything(metrics: &Metrics, role: &str) {
     for cause in cause::catalogue() {
         triggers().into_iter().for_each(|trigger| fails(metrics, &name, trigger, cause));
     }
+    let mut doubtful = Resolution { role: name.clone(), ..careless_walk() };
+    let doubts = cause::catalogue().map(|cause| Failure::misconfigured(cause, "odd"));
+    doubtful.attempts[0].notes.doubts.extend(doubts);
+    judged(metrics, &doubtful, &Verdict::Adopt, &holding());
     for (status, used) in [(200, CacheUse::Hit), (200, CacheUse::Stale), (503, CacheUse::Miss)] {
         let (cache, left) = (Some(used), Some(Duration::from_secs(60)));
         metrics.observe(&Event::Served(&Served { cache, left, ..served(Some(role), status, "") }));
