@@ -8,6 +8,7 @@ use serde_json::json;
 use super::args::{Explain, Output};
 use super::ask::{self, Agent};
 use super::exit::Exit;
+use super::shadows::Asker;
 use super::stop::Stop;
 use super::telling::{Telling, exit_of};
 use super::terminal::Tone;
@@ -56,14 +57,15 @@ struct Told {
 }
 
 async fn told(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
+    let asker = Asker::find(args, scene)?;
     if !args.local && args.whose.profile.is_none() {
-        match of_agent(args, scene).await {
+        match of_agent(args, &asker, scene).await {
             Ok(told) => return Ok(told),
             Err(stop) if args.now || !elsewhere(&stop, args) => return Err(stop),
             Err(stop) => scene.terminal.remark(&format!("{}; looking here instead", stop.says)),
         }
     }
-    local(args, scene).await
+    local(args, &asker, scene).await
 }
 
 /// Whether the agent's silence leaves the question open: nobody there, or a role that only our configuration has.
@@ -71,7 +73,7 @@ fn elsewhere(stop: &Stop, args: &Explain) -> bool {
     stop.exit == Exit::Unreachable || (stop.exit == Exit::Usage && args.whose.role.is_some())
 }
 
-async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
+async fn of_agent(args: &Explain, asker: &Asker, scene: &Scene) -> Result<Told, Stop> {
     let agent = Agent::find(&scene.global, &scene.env)?;
     let status = agent.status().await?;
     let role = ask::meant(&status, args.whose.role.as_ref())?;
@@ -79,22 +81,24 @@ async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
         agent.refresh(&role.name, false).await?;
     }
     let explanation = agent.explanation(&role.name).await?;
-    let (failure, warnings) = explanation
+    let (failure, mut warnings) = explanation
         .role
         .as_ref()
         .map_or((None, Vec::new()), |role| (role.last_failure.clone(), role.warnings.clone()));
+    warnings.extend(asker.shadows(Some(&status), scene).await);
     let origin = format!("the agent at {} (pid {})", agent.address, status.pid);
     Ok(Told { explanation, failure, warnings, agent: Some(agent.address.to_string()), origin })
 }
 
-async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
+async fn local(args: &Explain, asker: &Asker, scene: &Scene) -> Result<Told, Stop> {
     let subject = Subject::find(&scene.global, &args.whose, &scene.env)?;
     let walk = subject.look(&scene.env, &scene.clock).await;
     let judged = subject.judged(&walk, scene.clock.now());
     let failure = judged.as_ref().err().map(FailureStatus::from);
     let bare = judged.is_ok_and(|credentials| credentials.is_long_term());
     let bare = bare.then(|| Failure::misconfigured(&cause::KF_STATIC, "these are bare long-term keys"));
-    let warnings = walk.warnings().iter().chain(&bare).map(FailureStatus::from).collect();
+    let mut warnings: Vec<_> = walk.warnings().iter().chain(&bare).map(FailureStatus::from).collect();
+    warnings.extend(asker.shadows(None, scene).await);
     let explanation = Explanation::of_walk(&subject.role.name, &walk);
     let origin = format!("here, as {}, not as a service", user());
     Ok(Told { explanation, failure, warnings, agent: None, origin })
