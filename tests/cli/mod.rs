@@ -5,8 +5,11 @@ mod exec;
 mod get;
 mod schema;
 mod serve;
+mod shadows;
 
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::support::home::TempHome;
 use crate::support::run::{Finished, Run};

@@ -3,6 +3,7 @@
 
 mod files;
 mod judge;
+mod mend;
 mod process;
 mod root;
 
@@ -16,11 +17,11 @@ use super::exit::Exit;
 use super::stop::Stop;
 use crate::clock::stamp;
 use crate::config::env::Env;
-use crate::failure::{Failure, Remedy};
+use crate::failure::Failure;
 use crate::server::status::{FailureStatus, Status};
 use crate::wiring::{self, ENDPOINT, sh};
 use judge::{Content, Mend, Shadow, Sight};
-use process::{Process, Unit, Unseen};
+use process::{Process, Unseen};
 
 /// For files on a file system that does not answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -180,59 +181,6 @@ impl Unseen {
     }
 }
 
-impl Mend {
-    /// For a shell, or for what started the process; `wire` prints the wiring.
-    fn remedy(&self, process: Option<&Process>, wire: &str) -> Remedy {
-        match (self, process.map(|process| process.unit.as_ref())) {
-            (Self::Words(words), _) => Remedy::new(*words),
-            (_, Some(Some(unit))) => self.of_unit(unit, wire),
-            (_, of_process) => self.of_shell(of_process.is_some(), wire),
-        }
-    }
-
-    fn of_shell(&self, started: bool, wire: &str) -> Remedy {
-        let place = if started { " where the process is started, and start it anew" } else { "" };
-        match self {
-            Self::Unset(names) => {
-                Remedy::command(format!("unset what wins{place}"), format!("unset {}", names.join(" ")))
-            }
-            Self::Hide(names) => {
-                let hidden: Vec<_> = names.iter().map(|name| format!("{name}=/dev/null")).collect();
-                let text = format!("put the file out of sight, with all that it says{place}");
-                Remedy::command(text, format!("export {}", hidden.join(" ")))
-            }
-            Self::Wire => {
-                Remedy::command(format!("point it at the agent{place}"), format!("eval \"$({wire})\""))
-            }
-            Self::Words(words) => Remedy::new(*words),
-        }
-    }
-
-    fn of_unit(&self, unit: &Unit, wire: &str) -> Remedy {
-        let name = &unit.name;
-        let edit = format!("systemctl {}edit {}", if unit.of_user { "--user " } else { "" }, sh(name));
-        let drop_in = |line: String| {
-            let text = format!("put into [Service] of a drop-in of {name}, and restart it: {line}");
-            Remedy::command(text, edit.clone())
-        };
-        match self {
-            Self::Unset(names) => drop_in(format!("UnsetEnvironment={}", names.join(" "))),
-            Self::Hide(names) => {
-                let hidden: Vec<_> = names.iter().map(|name| format!("{name}=/dev/null")).collect();
-                drop_in(format!("Environment={}", hidden.join(" ")))
-            }
-            Self::Wire => {
-                let file = format!("/etc/{}.env", name.trim_end_matches(".service"));
-                let text = format!(
-                    "write the wiring to a file and put EnvironmentFile={file} into [Service] of {name} (`{edit}`)"
-                );
-                Remedy::command(text, format!("{wire} --format systemd > {}", sh(&file)))
-            }
-            Self::Words(words) => Remedy::new(*words),
-        }
-    }
-}
-
 /// What other processes say of themselves must not steer a terminal.
 fn printable(text: &str) -> String {
     text.chars()
@@ -272,24 +220,6 @@ mod tests {
         assert!(found[1].ends_with(": `export BOTO_CONFIG=/dev/null`"), "{found:?}");
         std::fs::write(&keys, "not an ini").unwrap();
         assert!(of(&env).await[0].contains("[FILE-PARSE]"));
-    }
-
-    #[test]
-    fn a_unit_is_mended_in_a_drop_in() {
-        let mend = |mend: Mend, of_user| {
-            let unit = Unit { name: "app.service".to_owned(), of_user };
-            let remedy = mend.of_unit(&unit, "keyfob env");
-            (remedy.text, remedy.command.unwrap())
-        };
-        let (text, command) = mend(Mend::Unset(vec!["A", "B"]), false);
-        assert!(text.ends_with(": UnsetEnvironment=A B") && text.contains("app.service"), "{text}");
-        assert_eq!(command, "systemctl edit app.service");
-        let (text, command) = mend(Mend::Hide(vec!["BOTO_CONFIG"]), true);
-        assert!(text.ends_with(": Environment=BOTO_CONFIG=/dev/null"), "{text}");
-        assert_eq!(command, "systemctl --user edit app.service");
-        let (text, command) = mend(Mend::Wire, false);
-        assert!(text.contains("EnvironmentFile=/etc/app.env"), "{text}");
-        assert_eq!(command, "keyfob env --format systemd > /etc/app.env");
     }
 
     #[test]
