@@ -20,6 +20,8 @@ pub(super) static LIST: &[&Cause] = &[
     &KF_TIMEOUT,
     &KF_PORT,
     &KF_SOCKET,
+    &KF_SHADOW,
+    &KF_UNWIRED,
     &UNKNOWN,
 ];
 
@@ -154,6 +156,22 @@ pub static KF_SOCKET: Cause = Cause {
     title: "the Unix socket cannot be listened on",
     why: "another agent listens there, its folder is missing, or the file is not a socket of ours",
     fix: &["end the other agent, or name another path in listen.credentials"],
+};
+
+/// An application never comes to the agent.
+pub static KF_SHADOW: Cause = Cause {
+    code: "KF-SHADOW",
+    title: "something else is asked first",
+    why: "the application's SDK finds other credentials, or stops at an error, before it comes to the container endpoint",
+    fix: &["`keyfob explain --pid PID` names it: unset the variables, or put the files out of sight"],
+};
+
+/// An application does not know of the agent.
+pub static KF_UNWIRED: Cause = Cause {
+    code: "KF-UNWIRED",
+    title: "the application is not pointed at the agent",
+    why: "its AWS_CONTAINER_CREDENTIALS_FULL_URI is not set, or leads elsewhere",
+    fix: &["start it with the variables that `keyfob env` prints"],
 };
 
 /// The reason is not known.

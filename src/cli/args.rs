@@ -181,14 +181,17 @@ pub struct Explain {
     /// For sharing: account ids, host names, paths and the user's name are replaced
     #[arg(long)]
     pub redact: bool,
+    /// Also say what keeps this process from the agent [default: this environment, if it is wired to the agent]
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["local", "profile"])]
+    pub pid: Option<u32>,
     /// Print what a code means
-    #[arg(long, value_name = "CODE", conflicts_with_all = ["role", "profile", "local", "now", "strict"])]
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["role", "profile", "local", "now", "strict", "pid"])]
     pub code: Option<String>,
     /// Print all codes
-    #[arg(long, conflicts_with_all = ["role", "profile", "local", "now", "strict", "code"])]
+    #[arg(long, conflicts_with_all = ["role", "profile", "local", "now", "strict", "pid", "code"])]
     pub list_codes: bool,
     /// Print the JSON schema of `--output json`
-    #[arg(long, conflicts_with_all = ["role", "profile", "local", "now", "strict", "code", "list_codes"])]
+    #[arg(long, conflicts_with_all = ["role", "profile", "local", "now", "strict", "pid", "code", "list_codes"])]
     pub schema: bool,
 }
 

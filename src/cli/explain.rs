@@ -10,6 +10,7 @@ use super::args::{Explain, Output};
 use super::ask::{self, Agent};
 use super::exit::Exit;
 use super::redact::redacted;
+use super::shadows::Asker;
 use super::stop::Stop;
 use super::telling::{Detail, Found, Telling, exit_of};
 use super::terminal::Tone;
@@ -65,14 +66,15 @@ struct Told {
 }
 
 async fn told(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
+    let asker = Asker::find(args, scene)?;
     if !args.local && args.whose.profile.is_none() {
-        match of_agent(args, scene).await {
+        match of_agent(args, &asker, scene).await {
             Ok(told) => return Ok(told),
             Err(stop) if args.now || !elsewhere(&stop, args) => return Err(stop),
             Err(stop) => scene.terminal.remark(&format!("{}; looking here instead", stop.says)),
         }
     }
-    local(args, scene).await
+    local(args, &asker, scene).await
 }
 
 /// Whether the agent's silence leaves the question open: nobody there, or a role that only our configuration has.
@@ -80,7 +82,7 @@ fn elsewhere(stop: &Stop, args: &Explain) -> bool {
     stop.exit == Exit::Unreachable || (stop.exit == Exit::Usage && args.whose.role.is_some())
 }
 
-async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
+async fn of_agent(args: &Explain, asker: &Asker, scene: &Scene) -> Result<Told, Stop> {
     let agent = Agent::find(&scene.global, &scene.env)?;
     let status = agent.status().await?;
     let role = ask::meant(&status, args.whose.role.as_ref())?;
@@ -88,10 +90,11 @@ async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
         agent.refresh(&role.name, false).await?;
     }
     let explanation = agent.explanation(&role.name).await?;
-    let (failure, warnings) = explanation
+    let (failure, mut warnings) = explanation
         .role
         .as_ref()
         .map_or((None, Vec::new()), |role| (role.last_failure.clone(), role.warnings.clone()));
+    warnings.extend(asker.shadows(Some(&status), scene).await);
     let found = explanation.role.as_ref().and_then(Found::of);
     let region = explanation.role.as_ref().and_then(|role| role.region.as_ref());
     let origin = std::iter::once(format!("the agent at {} (pid {})", agent.address, status.pid));
@@ -101,7 +104,7 @@ async fn of_agent(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
     Ok(Told { explanation, failure, warnings, found, agent, origin, again })
 }
 
-async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
+async fn local(args: &Explain, asker: &Asker, scene: &Scene) -> Result<Told, Stop> {
     let subject = Subject::find(&scene.global, &args.whose, &scene.env)?;
     let walk = subject.look(&scene.env, &scene.clock, args.timeout).await;
     let (now, findings) = (scene.clock.now(), walk.findings());
@@ -110,7 +113,8 @@ async fn local(args: &Explain, scene: &Scene) -> Result<Told, Stop> {
     let found = judged.as_ref().ok().map(|credentials| Found::here(walk.winner(), credentials));
     let bare = judged.is_ok_and(|credentials| credentials.is_long_term());
     let bare = bare.then(|| findings.bare("these are bare long-term keys", now));
-    let warnings = findings.warnings(now).iter().chain(&bare).map(FailureStatus::from).collect();
+    let mut warnings: Vec<_> = findings.warnings(now).iter().chain(&bare).map(FailureStatus::from).collect();
+    warnings.extend(asker.shadows(None, scene).await);
     let explanation = Explanation::of_walk(&subject.role.name, &walk);
     let origin = origin(&subject.env(&scene.env), walk.region());
     let again = again_here(args, failure.as_ref());

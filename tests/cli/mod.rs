@@ -6,8 +6,11 @@ mod get;
 mod schema;
 mod screens;
 mod serve;
+mod shadows;
 
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::support::home::TempHome;
 use crate::support::run::{Finished, Run};
