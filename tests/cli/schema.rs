@@ -39,8 +39,10 @@ fn what_explain_prints_is_what_its_schema_says() {
         .collect();
     assert!(documents.len() > 100, "only {} documents", documents.len());
     let (_agent, admin) = serving(&home);
+    // This very process is pointed at no agent: a warning more.
+    let pid = std::process::id().to_string();
     for (role, exit) in [("default", 0), ("bad", 4)] {
-        let args = ["explain", role, "--now", "--admin", &admin, "--output", "json"];
+        let args = ["explain", role, "--now", "--admin", &admin, "--pid", &pid, "--output", "json"];
         documents.push(home.write(&format!("{role}.json"), &ends(&home, &args, exit).stdout));
     }
     let run = Run::new(python).args(["-c", CHECK]).arg(schema).args(&documents);

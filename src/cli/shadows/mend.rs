@@ -18,9 +18,9 @@ impl Mend {
     fn of_shell(&self, started: bool, wire: &str) -> Remedy {
         let place = if started { " where the process is started, and start it anew" } else { "" };
         let (text, command) = match self {
-            Self::Unset(names) => ("unset what wins", format!("unset {}", names.join(" "))),
+            Self::Unset(names) => ("unset what is in the way", format!("unset {}", names.join(" "))),
             Self::Hide(names) => {
-                ("put the file out of sight, with all that it says", format!("export {}", hiding(names)))
+                ("put the file, with all that it says, out of sight", format!("export {}", hiding(names)))
             }
             Self::Wire => ("point it at the agent", format!("eval \"$({wire})\"")),
             Self::Words(words) => return Remedy::new(*words),
