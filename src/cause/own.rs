@@ -22,6 +22,8 @@ pub(super) static LIST: &[&Cause] = &[
     &KF_SOCKET,
     &KF_SHADOW,
     &KF_UNWIRED,
+    &KF_BYPASS,
+    &KF_STALE,
     &UNKNOWN,
 ];
 
@@ -140,6 +142,25 @@ pub static KF_TIMEOUT: Cause = Cause {
     title: "a source did not answer within refresh.attempt_timeout",
     why: "the attempt was ended",
     fix: &["look at the source; or raise refresh.attempt_timeout"],
+};
+
+/// Nobody asks for the credentials.
+pub static KF_BYPASS: Cause = Cause {
+    code: "KF-BYPASS",
+    title: "credentials are ready and nobody has asked for them",
+    why: "the application finds other credentials first, or does not know of the endpoint",
+    fix: &[
+        "give the application the variables that `keyfob env` prints, and start it anew",
+        "`sudo keyfob explain --pid PID` says what an application asks first",
+    ],
+};
+
+/// What is served ends soon and is not renewed.
+pub static KF_STALE: Cause = Cause {
+    code: "KF-STALE",
+    title: "what is served ends soon, and refreshes fail",
+    why: "credentials are served until they end; then every request for them is refused",
+    fix: &["do what the last failure of the role asks for"],
 };
 
 /// An address cannot be listened on.

@@ -152,6 +152,11 @@ fn again_here(args: &Explain, failure: Option<&FailureStatus>) -> Option<String>
     })
 }
 
+/// Neither keys that could be kept more safely nor a role that nobody uses is about to break.
+fn is_of_stability(code: &str) -> bool {
+    !cause::is_of_safety(code) && code != cause::KF_BYPASS.code
+}
+
 fn user() -> String {
     let uid = nix::unistd::Uid::current();
     let name = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
@@ -180,7 +185,7 @@ impl Told {
         self.exit() == Exit::Good
             && (soon
                 || self.failure.is_some()
-                || self.warnings.iter().any(|warning| !cause::is_of_safety(&warning.code)))
+                || self.warnings.iter().any(|warning| is_of_stability(&warning.code)))
     }
 
     /// Why there is nothing usable, the likeliest first, at most three.

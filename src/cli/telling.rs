@@ -16,7 +16,7 @@ use crate::clock::stamp;
 use crate::credentials::{Credentials, SourceKind};
 use crate::failure::Remedy;
 use crate::server::status::{Explanation, FailureStatus, RoleStatus, Step};
-use details::{counted, details, longest};
+use details::{counted, details, longest, same_words};
 
 /// What is told, and how.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ impl Telling<'_> {
             self.cause(&mut text, Tone::Warn, "Also know", warning);
         }
         text.push_str(&self.more());
-        if self.manner.unicode { text } else { text.replace('…', "...") }
+        text
     }
 
     fn heading(&self) -> String {
@@ -204,8 +204,9 @@ impl Telling<'_> {
     }
 
     fn table(&self, found: &Found) -> String {
+        let more = if self.manner.unicode { "…" } else { "..." };
         let account = found.account.as_ref().map(|account| format!("account {account}"));
-        let key = found.key_suffix.as_ref().map(|suffix| format!("key …{suffix}"));
+        let key = found.key_suffix.as_ref().map(|suffix| format!("key {more}{suffix}"));
         let identity = account.into_iter().chain(key).collect::<Vec<_>>().join(", ");
         let expiry = found.expires_at.as_deref();
         let expiry = expiry.map_or("none".to_owned(), |at| format!("{} ({at})", self.when(at)));
@@ -311,10 +312,6 @@ const MARGIN: usize = 7;
 
 fn message(failure: Option<&FailureStatus>) -> Option<&str> {
     failure.map(|failure| failure.message.as_str())
-}
-
-fn same_words(one: &str, other: &str) -> bool {
-    one.trim_end_matches('.').eq_ignore_ascii_case(other.trim_end_matches('.'))
 }
 
 /// What is good needs no colour in its words.

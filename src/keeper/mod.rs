@@ -11,6 +11,7 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
@@ -56,9 +57,24 @@ pub struct Handle {
     bell: watch::Receiver<u64>,
     nudges: mpsc::UnboundedSender<Nudge>,
     clock: Clock,
+    asked: Arc<AtomicBool>,
 }
 
 impl Handle {
+    /// Notes that somebody who may has asked for the credentials.
+    pub fn note_asked(&self) {
+        // Readers on all cores share it: written once, then only read.
+        if !self.was_asked() {
+            self.asked.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether anybody has, since the role is kept.
+    #[must_use]
+    pub fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
     /// The role as it is.
     #[must_use]
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
@@ -131,7 +147,8 @@ impl Keeper {
         let (bell, heard) = watch::channel(0);
         let (nudge, nudges) = mpsc::unbounded_channel();
         let feed = Feed::new(&feed_name(parts.chain.role()));
-        let handle = Handle { cell: Arc::clone(&cell), bell: heard, nudges: nudge, clock: clock.clone() };
+        let (asked, reading) = (Arc::default(), clock.clone());
+        let handle = Handle { cell: Arc::clone(&cell), bell: heard, nudges: nudge, clock: reading, asked };
         let (echo, last_begun) = (Echo::default(), None);
         let keeper =
             Self { parts, cell, bell, nudges, feed, watcher, clock, observers, roll, echo, last_begun };

@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub pending: Option<Pending>,
     /// The next walk; `None` waits for a change, a signal or an operator.
     pub due: Option<SystemTime>,
+    /// When credentials were adopted for the first time.
+    pub first_adopted: Option<SystemTime>,
     /// Whether a walk is under way.
     pub walking: bool,
     /// Walks without good credentials since the last with some.
@@ -161,6 +163,7 @@ impl Snapshot {
         let first_seen = before.map_or(now, |held| held.first_seen);
         // An account once known stays known: an answer that does not name it does not loosen the bond.
         let known = self.bond.take().filter(|_| account.is_none()).and_then(|bond| bond.account);
+        self.first_adopted = self.first_adopted.or(Some(now));
         self.bond = Some(Bond { source, account: account.clone().or(known) });
         self.held = Some(Arc::new(Held { credentials, source, account, first_seen, body: OnceLock::new() }));
     }

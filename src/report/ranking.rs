@@ -55,8 +55,10 @@ impl Resolution {
         });
         let before = stopped.as_ref().filter(|failure| EXPLAINED.contains(&failure.cause));
         // The exit status stays that of what ended the walk.
+        // A service that was never come to explains nothing.
+        let doubts = || self.doubts().filter(|doubt| doubt.cause != &cause::IMDS_DISABLED);
         let before: Vec<Failure> = before
-            .map(|end| self.doubts().map(|doubt| Failure { kind: end.kind, ..doubt.clone() }).collect())
+            .map(|end| doubts().map(|doubt| Failure { kind: end.kind, ..doubt.clone() }).collect())
             .unwrap_or_default();
         let odd = self.doubts().cloned().chain(self.odd());
         let (guessed, sure): (Vec<_>, Vec<_>) = odd.partition(|failure| GUESSED.contains(&failure.cause));

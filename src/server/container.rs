@@ -84,6 +84,7 @@ impl Endpoint {
                 return Ok(refusal.reply());
             }
         };
+        entry.handle.note_asked();
         let (role_now, now) = (entry.handle.load(), shared.clock.now());
         if role_now.usable(now).is_none() && role_now.walking {
             return Err(Later::Walk(entry.role.name.clone(), entry.handle.clone()));

@@ -1,14 +1,16 @@
 //! The shape of `/status`: written by the agent, read by the command line. No secret in any.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause;
 use crate::clock::stamp;
 use crate::config::Problem;
 use crate::failure::{Failure, Remedy};
 use crate::keeper::Snapshot;
+use crate::moment;
 use crate::report::Standing;
 use crate::roster::Entry;
 use crate::telemetry::Shown;
@@ -134,7 +136,9 @@ impl RoleStatus {
     pub fn of(entry: &Entry, now: SystemTime, shown: &Shown) -> Self {
         let role_now = entry.handle.load();
         let standing = role_now.standing();
-        let warnings = warnings(&role_now, &standing, now).iter().map(FailureStatus::from).collect();
+        let warnings = warnings(&role_now, &standing, now);
+        let warnings =
+            warnings.iter().chain(&bypassed(entry, &role_now, now)).map(FailureStatus::from).collect();
         let at = |time: Option<SystemTime>| time.map(stamp);
         let trace = role_now.last.as_ref().map(|walk| shown(walk.trace).to_string());
         let last_failure =
@@ -171,7 +175,30 @@ pub fn region(entry: &Entry, now: &Snapshot) -> Option<String> {
 
 /// What looks wrong in what the last walk found, and that what is held never ends, or ends unseen.
 fn warnings(role: &Snapshot, standing: &Standing, now: SystemTime) -> Vec<Failure> {
-    role.last.as_ref().map(|walk| walk.findings()).unwrap_or_default().of_role(standing, now)
+    let findings = role.last.as_ref().map(|walk| walk.findings()).unwrap_or_default();
+    findings.of_role(standing, now).into_iter().chain(stale(role, standing, now)).collect()
+}
+
+/// That what is served is about to end, and looks fail: from a tenth of its life on.
+fn stale(role: &Snapshot, standing: &Standing, now: SystemTime) -> Option<Failure> {
+    let last = role.failure.as_ref().filter(|_| standing.failures > 0)?;
+    let (seen, ends) = (standing.issued_at?, standing.expires_at?);
+    let (life, left) = (ends.duration_since(seen).ok()?, ends.duration_since(now).ok()?);
+    let context =
+        format!("what is served ends in {}, and the last look failed: {last}", moment::length(left));
+    let failure = Failure { remedies: last.fixes(), ..Failure::new(last.kind, &cause::KF_STALE, context) };
+    (left < life / 10).then_some(failure)
+}
+
+/// How long credentials may wait for somebody: applications ask when they start.
+const UNASKED: Duration = Duration::from_mins(15);
+
+/// That nobody has ever asked for credentials that have been there for long.
+fn bypassed(entry: &Entry, role: &Snapshot, now: SystemTime) -> Option<Failure> {
+    let since = role.first_adopted.filter(|_| role.usable(now).is_some() && !entry.handle.was_asked())?;
+    let idle = now.duration_since(since).ok().filter(|idle| *idle >= UNASKED)?;
+    let context = format!("credentials have been there for {}, and nobody has asked", moment::length(idle));
+    Some(Failure::misconfigured(&cause::KF_BYPASS, context))
 }
 
 /// A failure with what to do about it.

@@ -615,6 +615,29 @@ async fn credentials_without_expiry_are_stamped_anew_and_said_to_be_long_term() 
     assert!(stage.shared.started());
 }
 
+#[tokio::test]
+async fn a_role_that_nobody_asks_for_and_one_that_is_not_renewed_are_warned_of() {
+    let script = good();
+    let stage = Stage::new(vec![(role("default"), script.clone())]);
+    let warned = |minutes: u64| {
+        let (roster, now) = (stage.shared.roster.load(), Clock::host().now());
+        let later = now + Duration::from_mins(minutes);
+        let status = RoleStatus::of(roster.find("default").unwrap(), later, &stage.shared.shown);
+        status.warnings.into_iter().map(|warning| warning.code).collect::<Vec<_>>()
+    };
+    let handle = stage.shared.roster.load().find("default").unwrap().handle.clone();
+    handle.settled(Duration::from_mins(1)).await;
+    let refused = send(stage.at, &request("GET", "/v1/credentials", &[HOST, ("Authorization", "no")])).await;
+    assert_eq!((refused.status, warned(14)), (401, vec![]));
+    let nothing: Vec<String> = Vec::new();
+    assert_eq!((warned(15), warned(61)), (vec!["KF-BYPASS".to_owned()], nothing.clone()));
+    assert_eq!(stage.get("/v1/credentials").await.status, 200);
+    assert_eq!(warned(15), nothing);
+    script.say(Err(Failure::denied(&cause::STS_DENIED, "refused")));
+    stage.admin("POST", "/v1/refresh/default").await;
+    assert_eq!((warned(53), warned(55)), (nothing, vec!["KF-STALE".to_owned()]));
+}
+
 #[test]
 fn the_nearest_address_is_the_one_every_sdk_takes() {
     let table: [(&[&str], Option<&str>); 6] = [

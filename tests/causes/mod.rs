@@ -4,6 +4,7 @@
 //! name; `KEYFOB_SCREENS=FOLDER` leaves every screen there, at 80 and 120 columns, plain and coloured, to be looked at.
 //! README.md here says what a fixture holds.
 
+mod everywhere;
 mod fixture;
 mod normal;
 mod symptoms;

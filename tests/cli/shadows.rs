@@ -33,6 +33,7 @@ struct Stage {
 impl Stage {
     fn new() -> Stage {
         let home = furnished();
+        home.shut();
         let (agent, admin) = serving(&home);
         ends(&home, &["wait", "--admin", &admin], 0);
         Stage { home, agent, admin }

@@ -13,7 +13,7 @@ use crate::support::tools::tool;
 use crate::support::{Run, Running, TempHome, leaks, raw};
 
 /// The fields of a line, as far as they have no line breaks.
-type Fields = BTreeMap<String, String>;
+pub type Fields = BTreeMap<String, String>;
 
 /// Runs the rest of the words with `/run/systemd/journal/socket` being the first one, stderr named as the journal's.
 const UNDER_A_JOURNAL: &str = r#"
@@ -22,7 +22,7 @@ mount --bind "$1" /run/systemd/journal/socket && shift &&
 JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) && export JOURNAL_STREAM && exec "$@"
 "#;
 
-struct Journal {
+pub struct Journal {
     ear: UnixDatagram,
     heard: Vec<Fields>,
 }
@@ -30,7 +30,7 @@ struct Journal {
 impl Journal {
     /// Waits for a line that fits.
     #[track_caller]
-    fn line(&mut self, fits: impl Fn(&Fields) -> bool) -> Fields {
+    pub fn line(&mut self, fits: impl Fn(&Fields) -> bool) -> Fields {
         soon("a line for the journal", || {
             let mut bytes = vec![0; 65536];
             if let Ok(count) = self.ear.recv(&mut bytes) {
@@ -45,7 +45,7 @@ impl Journal {
 }
 
 /// The agent in a place where it may mount: `None`, said and counted, where nobody may.
-fn under_a_journal(home: &TempHome) -> Option<(Running, Journal)> {
+pub fn under_a_journal(home: &TempHome, env: Vec<(String, String)>) -> Option<(Running, Journal)> {
     let unshare = tool("unshare")?;
     let may = Run::new(&unshare).args(["-rm", "mount", "-t", "tmpfs", "none", "/run"]).run();
     if may.code() != Some(0) {
@@ -60,14 +60,14 @@ fn under_a_journal(home: &TempHome) -> Option<(Running, Journal)> {
         .arg(&socket)
         .arg(crate::support::keyfob())
         .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-        .envs(bare(home));
+        .envs(env);
     Some((Running::start(&run), Journal { ear, heard: Vec::new() }))
 }
 
 #[test]
 fn under_systemd_lines_go_to_the_journal_with_their_fields() {
     let home = furnished("audit = \"on\"");
-    let Some((agent, mut journal)) = under_a_journal(&home) else { return };
+    let Some((agent, mut journal)) = under_a_journal(&home, bare(&home)) else { return };
     let failed = journal.line(|line| line.get("KEYFOB_CAUSE").is_some_and(|cause| cause == "PROC-EXIT"));
     let of = |line: &Fields, name: &str| line.get(name).cloned().unwrap_or_default();
     assert_eq!(of(&failed, "MESSAGE_ID"), message_id("PROC-EXIT"));
@@ -94,7 +94,7 @@ fn under_systemd_lines_go_to_the_journal_with_their_fields() {
 #[test]
 fn a_journal_that_goes_away_leaves_stderr_and_says_so_once() {
     let home = furnished("");
-    let Some((agent, mut journal)) = under_a_journal(&home) else { return };
+    let Some((agent, mut journal)) = under_a_journal(&home, bare(&home)) else { return };
     let listening = journal.line(|line| line.get("MESSAGE").is_some_and(|message| message == "listening"));
     drop(journal);
     for _ in 0..3 {

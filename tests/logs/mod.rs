@@ -2,7 +2,7 @@
 
 mod audit;
 mod catalogue;
-mod journal;
+pub mod journal;
 mod last_lines;
 mod stuck;
 

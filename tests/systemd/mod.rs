@@ -3,7 +3,7 @@
 mod activation;
 mod drop_ins;
 mod machine;
-mod notify;
+pub mod notify;
 mod readme;
 mod sandbox;
 mod sockets;

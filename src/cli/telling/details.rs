@@ -11,6 +11,11 @@ pub(super) fn longest(step: &Step, depth: usize) -> usize {
     hops.max(step.source.chars().count() + 2 * depth)
 }
 
+/// Whether one sentence says what the other does.
+pub(super) fn same_words(one: &str, other: &str) -> bool {
+    one.trim_end_matches('.').eq_ignore_ascii_case(other.trim_end_matches('.'))
+}
+
 /// How many sources were asked and what became of them.
 pub(super) fn counted(steps: &[Step]) -> String {
     let failed = steps.iter().filter(|step| step.outcome == "failed").count();

@@ -28,6 +28,7 @@ pub(super) fn spans(walk: &Resolution, failure: Option<&Failure>, story: &Story)
     }
     if let Some(failure) = failure {
         root.set("error.type", failure.cause.code);
+        root.set("keyfob.fix", failure.fix());
         root.error = Some(failure.context.clone());
     }
     root.links.extend(story.first.map(|first| Link::to(first, "first_failure")));
