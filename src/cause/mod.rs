@@ -42,6 +42,16 @@ pub struct Cause {
     pub why: &'static str,
     /// What to do, most likely first; each an instruction.
     pub fix: &'static [&'static str],
+    /// Where it is said: a function of botocore's, a specification, a page of AWS's, a thread where people met it.
+    pub rule: &'static str,
+}
+
+impl Cause {
+    /// Where more about it stands: a file of the sources and packages, and a place in it.
+    #[must_use]
+    pub fn docs(&self) -> String {
+        format!("deploy/monitoring/runbook.md#{}", self.code)
+    }
 }
 
 /// The cause of that code.

@@ -35,6 +35,7 @@ pub static KF_NOTHING: Cause = Cause {
     fix: &[
         "set up one source: `aws configure sso` on a laptop, a role of the machine, task or pod in AWS; `keyfob explain` lists what was looked at",
     ],
+    rule: "botocore `CredentialResolver.load_credentials`",
 };
 
 /// The first walk is under way.
@@ -43,6 +44,7 @@ pub static KF_WARMING: Cause = Cause {
     title: "the first walk is under way",
     why: "the agent has just started",
     fix: &["wait a moment and ask again"],
+    rule: "keyfob: a first walk is under way",
 };
 
 /// The chain leads back to keyfob itself.
@@ -51,6 +53,7 @@ pub static KF_LOOP: Cause = Cause {
     title: "the chain leads back to keyfob itself",
     why: "keyfob would wait for its own answer",
     fix: &["remove keyfob from the profile it resolves, or name another profile"],
+    rule: "keyfob: a walk that would ask itself",
 };
 
 /// Long-term keys are served as they are.
@@ -59,6 +62,7 @@ pub static KF_STATIC: Cause = Cause {
     title: "long-term keys are served as they are",
     why: "they have no session token and no expiry; the Rust, Java and Ruby SDKs send the empty token, which AWS refuses",
     fix: &["use temporary credentials; or set static_keys = \"mint\" for the role"],
+    rule: "AWS, \"container credential provider\": an empty token is no token to some SDKs",
 };
 
 /// Long-term keys were found and the role refuses them.
@@ -67,6 +71,7 @@ pub static KF_STATIC_REFUSED: Cause = Cause {
     title: "long-term keys were found and the role refuses them",
     why: "the role's configuration says static_keys = \"refuse\"",
     fix: &["configure a source of temporary credentials"],
+    rule: "keyfob: `static_keys`",
 };
 
 /// The chain now ends at another identity than the one the role started with.
@@ -75,6 +80,7 @@ pub static KF_DRIFT: Cause = Cause {
     title: "the chain now ends at another identity than the one the role started with",
     why: "serving it would silently change who the application is",
     fix: &["repair the original source; if the change is meant, change the role's configuration or restart"],
+    rule: "keyfob: a role does not drift",
 };
 
 /// The credentials found are not the expected ones.
@@ -83,6 +89,7 @@ pub static KF_EXPECT: Cause = Cause {
     title: "the credentials found are not the expected ones",
     why: "the role's `expect` names another account or source",
     fix: &["repair the expected source, or change `expect`"],
+    rule: "keyfob: `expect`",
 };
 
 /// The request's token is not the right one.
@@ -91,6 +98,7 @@ pub static KF_AUTH: Cause = Cause {
     title: "the request's token is not the right one",
     why: "every request must carry the token of the token file",
     fix: &["set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the agent's token file"],
+    rule: "keyfob: the token of the endpoint",
 };
 
 /// The request carries no token.
@@ -99,6 +107,7 @@ pub static KF_TOKENMISSING: Cause = Cause {
     title: "the request carries no token",
     why: "every request must carry the token of the token file in Authorization",
     fix: &["set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the agent's token file"],
+    rule: "keyfob: the token of the endpoint",
 };
 
 /// The role is for other users.
@@ -110,6 +119,7 @@ pub static KF_PEER: Cause = Cause {
         "add the user's number to the role's `allow.uids`",
         "ask from this machine, in the agent's network and user namespace: nobody else can be known",
     ],
+    rule: "keyfob: `allow`",
 };
 
 /// The request is not for this listener.
@@ -118,6 +128,7 @@ pub static KF_HOST: Cause = Cause {
     title: "the request is not for this listener",
     why: "only loopback and link-local hosts are answered, without proxies in between",
     fix: &["use the literal address that `keyfob env` prints"],
+    rule: "keyfob: the rules for Host, Origin and forwarded requests",
 };
 
 /// The request is not one that is answered here.
@@ -126,6 +137,7 @@ pub static KF_REQUEST: Cause = Cause {
     title: "the request is not one that is answered here",
     why: "wrong path, method or body",
     fix: &["use the address that `keyfob env` prints"],
+    rule: "keyfob: the paths of the endpoint",
 };
 
 /// The role does not allow this source.
@@ -134,6 +146,7 @@ pub static KF_POLICY: Cause = Cause {
     title: "the role does not allow this source",
     why: "the role's `sources` leaves it out",
     fix: &["add the source to the role's `sources`"],
+    rule: "keyfob: `sources`",
 };
 
 /// A source did not answer within refresh.attempt_timeout.
@@ -142,6 +155,7 @@ pub static KF_TIMEOUT: Cause = Cause {
     title: "a source did not answer within refresh.attempt_timeout",
     why: "the attempt was ended",
     fix: &["look at the source; or raise refresh.attempt_timeout"],
+    rule: "keyfob: `refresh.attempt_timeout`, `explain --timeout`",
 };
 
 /// Nobody asks for the credentials.
@@ -153,6 +167,7 @@ pub static KF_BYPASS: Cause = Cause {
         "give the application the variables that `keyfob env` prints, and start it anew",
         "`sudo keyfob explain --pid PID` says what an application asks first",
     ],
+    rule: "keyfob: applications ask when they start",
 };
 
 /// What is served ends soon and is not renewed.
@@ -161,6 +176,7 @@ pub static KF_STALE: Cause = Cause {
     title: "what is served ends soon, and refreshes fail",
     why: "credentials are served until they end; then every request for them is refused",
     fix: &["do what the last failure of the role asks for"],
+    rule: "keyfob: nothing is served past its end",
 };
 
 /// An address cannot be listened on.
@@ -169,6 +185,7 @@ pub static KF_PORT: Cause = Cause {
     title: "the address cannot be listened on",
     why: "another process listens there, or the address is not this machine's",
     fix: &["end the other process, or name another address in listen.credentials and listen.admin"],
+    rule: "bind(2), EADDRINUSE and EADDRNOTAVAIL",
 };
 
 /// A Unix socket cannot be listened on.
@@ -177,6 +194,7 @@ pub static KF_SOCKET: Cause = Cause {
     title: "the Unix socket cannot be listened on",
     why: "another agent listens there, its folder is missing, or the file is not a socket of ours",
     fix: &["end the other agent, or name another path in listen.credentials"],
+    rule: "bind(2), unix(7)",
 };
 
 /// An application never comes to the agent.
@@ -185,6 +203,7 @@ pub static KF_SHADOW: Cause = Cause {
     title: "something else is asked first",
     why: "the application's SDK finds other credentials, or stops at an error, before it comes to the container endpoint",
     fix: &["`keyfob explain --pid PID` names it: unset the variables, or put the files out of sight"],
+    rule: "botocore `create_credential_resolver`: the order of the chain",
 };
 
 /// An application does not know of the agent.
@@ -193,6 +212,7 @@ pub static KF_UNWIRED: Cause = Cause {
     title: "the application is not pointed at the agent",
     why: "its AWS_CONTAINER_CREDENTIALS_FULL_URI is not set, or leads elsewhere",
     fix: &["start it with the variables that `keyfob env` prints"],
+    rule: "botocore `ContainerProvider.load`",
 };
 
 /// The reason is not known.
@@ -201,4 +221,5 @@ pub static UNKNOWN: Cause = Cause {
     title: "the reason is not known",
     why: "nothing that was seen fits a known cause",
     fix: &["run `keyfob explain` and look at what each source said"],
+    rule: "nothing that was seen tells",
 };

@@ -26,6 +26,7 @@ pub static PROFILE_UNKNOWN: Cause = Cause {
     fix: &[
         "correct the name, or add the profile: `[profile NAME]` in the config file, `[NAME]` in the credentials file",
     ],
+    rule: "botocore `Session.get_scoped_config`; aws-cli#5402",
 };
 
 /// A section of the config file lacks the word profile.
@@ -34,6 +35,7 @@ pub static PROFILE_PREFIX: Cause = Cause {
     title: "a section of the config file lacks the word profile",
     why: "in the config file `[NAME]` is no profile; it must be `[profile NAME]`",
     fix: &["write `[profile NAME]` in the config file"],
+    rule: "botocore `configloader.build_profile_map`; aws-cli#370",
 };
 
 /// A section of the credentials file has the word profile.
@@ -42,6 +44,7 @@ pub static PROFILE_PREFIX2: Cause = Cause {
     title: "a section of the credentials file has the word profile",
     why: "in the credentials file the whole text between the brackets is the name; `profile ` belongs into the config file",
     fix: &["write `[NAME]` in the credentials file"],
+    rule: "botocore `Session.full_config`; aws-sdk-go-v2#2787",
 };
 
 /// The section of the default profile is written in a way that is not read.
@@ -50,6 +53,7 @@ pub static PROFILE_DEFAULT: Cause = Cause {
     title: "the section of the default profile is written in a way that is not read",
     why: "it is `[default]`, in small letters, in both files; `[DEFAULT]` is no profile, and of two sections the later one counts",
     fix: &["write `[default]`, once"],
+    rule: "botocore `configloader.build_profile_map`",
 };
 
 /// Role_arn without source_profile or credential_source.
@@ -60,6 +64,7 @@ pub static PROFILE_NOSOURCE: Cause = Cause {
     fix: &[
         "add source_profile = NAME, or credential_source = Environment, Ec2InstanceMetadata or EcsContainer",
     ],
+    rule: "botocore `AssumeRoleProvider._get_role_config`; aws-cli#6046",
 };
 
 /// Source_profile and credential_source in one profile.
@@ -68,6 +73,7 @@ pub static PROFILE_BOTHSOURCES: Cause = Cause {
     title: "source_profile and credential_source in one profile",
     why: "they contradict each other",
     fix: &["keep one of the two"],
+    rule: "botocore `AssumeRoleProvider._get_role_config`",
 };
 
 /// Credential_source is none of the three known words.
@@ -76,6 +82,7 @@ pub static PROFILE_BADSOURCE: Cause = Cause {
     title: "credential_source is none of the three known words",
     why: "it is compared letter by letter with Environment, Ec2InstanceMetadata and EcsContainer",
     fix: &["use one of the three, with these capitals"],
+    rule: "botocore `AssumeRoleProvider._validate_credential_source`",
 };
 
 /// Source_profile leads back to a profile already visited.
@@ -84,6 +91,7 @@ pub static PROFILE_LOOP: Cause = Cause {
     title: "source_profile leads back to a profile already visited",
     why: "each profile waits for the other one's credentials",
     fix: &["let one profile of the circle have credentials of its own"],
+    rule: "botocore `AssumeRoleProvider._validate_source_profile`; botocore#1780",
 };
 
 /// Source_profile names a profile that does not exist.
@@ -92,6 +100,7 @@ pub static PROFILE_SOURCEMISSING: Cause = Cause {
     title: "source_profile names a profile that does not exist",
     why: "the role cannot be assumed without it",
     fix: &["correct the name, or add the profile"],
+    rule: "botocore `AssumeRoleProvider._validate_source_profile`",
 };
 
 /// The profile has nothing that yields credentials.
@@ -100,6 +109,7 @@ pub static PROFILE_NOCREDS: Cause = Cause {
     title: "the profile has nothing that yields credentials",
     why: "a profile gives credentials by keys, credential_process, sso_session, login_session, or a role with its source; a role's source profile by its own",
     fix: &["add one of these to the profile, or choose another: AWS_PROFILE, for a role source_profile"],
+    rule: "botocore `AssumeRoleProvider._resolve_static_credentials_from_profile`; awsume#127",
 };
 
 /// The profile asks for an MFA code.
@@ -111,6 +121,7 @@ pub static PROFILE_MFA: Cause = Cause {
         "use SSO, or a role that needs no MFA, or get a session first",
         "at a terminal, `keyfob get` and `keyfob exec` ask for the code",
     ],
+    rule: "botocore `AssumeRoleProvider._load_creds_via_assume_role`; aws-sdk-java-v2#995",
 };
 
 /// A value in a profile cannot be used.
@@ -119,4 +130,5 @@ pub static PROFILE_VALUE: Cause = Cause {
     title: "a value in a profile cannot be used",
     why: "the value has the wrong shape",
     fix: &["correct the value named above"],
+    rule: "botocore `configprovider`, `configloader`",
 };

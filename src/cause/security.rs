@@ -17,6 +17,7 @@ pub static SEC_READABLE: Cause = Cause {
     title: "every user of this machine can read the file with the keys",
     why: "its mode lets others read it, and so do the folders above it",
     fix: &["chmod 600 FILE, as who owns it; if others use the machine, make new keys"],
+    rule: "aws-cli `ConfigFileWriter`: it makes the file for its owner alone, 0600",
 };
 
 /// The unit says the secret.
@@ -27,6 +28,7 @@ pub static SEC_UNIT: Cause = Cause {
     fix: &[
         "move the keys to a file of root's with mode 0600 and name it with EnvironmentFile=, then systemctl daemon-reload; make new keys",
     ],
+    rule: "systemd.exec(5), Environment=",
 };
 
 /// The keys are those of the account itself.
@@ -35,6 +37,7 @@ pub static SEC_ROOT: Cause = Cause {
     title: "the keys are those of the account's root user",
     why: "AWS lets root assume no role, whatever the role's trust policy says; and whoever has such keys can do everything in the account",
     fix: &["use keys of a user or a role of IAM, and delete the root user's access keys"],
+    rule: "AWS, \"Root user best practices\"",
 };
 
 /// Long-term keys that nobody has changed for a long time. AWS Security Hub (IAM.3) and CIS ask for new ones every 90 days.
@@ -46,6 +49,7 @@ pub static SEC_AGE: Cause = Cause {
         "make a new key (aws iam create-access-key), write it in place of the old one, and delete that when nothing uses it",
         "better: temporary credentials, from IAM Identity Center or a role",
     ],
+    rule: "AWS Security Hub IAM.3, CIS AWS Foundations 1.14",
 };
 
 /// A session of which nobody knows the end.
@@ -56,4 +60,5 @@ pub static SEC_NOROTATE: Cause = Cause {
     fix: &[
         "let keyfob get them itself: a profile with sso_session, role_arn, or credential_process with an Expiration",
     ],
+    rule: "AWS, \"Temporary security credentials in IAM\"",
 };

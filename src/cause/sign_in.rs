@@ -27,6 +27,7 @@ pub static SSO_CONFIG: Cause = Cause {
     title: "the SSO settings of the profile do not fit together",
     why: "sso_account_id, sso_role_name, sso_start_url and sso_region are all needed, and a setting that both the profile and its sso-session have must say the same",
     fix: &["complete the profile or its [sso-session NAME] section; `aws configure sso` writes both"],
+    rule: "botocore `SSOProvider._load_sso_config`",
 };
 
 /// Nobody has signed in to SSO here.
@@ -35,6 +36,7 @@ pub static SSO_NOLOGIN: Cause = Cause {
     title: "nobody has signed in to SSO here",
     why: "the file in which a sign-in keeps its token is not there: each user has files of their own",
     fix: &["run `aws sso login` for this profile, as the user this runs as"],
+    rule: "botocore `SSOTokenLoader.__call__`; aws-sdk-java-v2#4830",
 };
 
 /// The SSO sign-in has ended.
@@ -43,6 +45,7 @@ pub static SSO_EXPIRED: Cause = Cause {
     title: "the SSO sign-in has ended",
     why: "its token is expired and could not be refreshed: it has no refresh token, its registration has ended, or AWS refused",
     fix: &["run `aws sso login` again"],
+    rule: "botocore `SSOTokenProvider._refresher`; boto3#4119",
 };
 
 /// AWS does not accept the SSO token, though it is not expired.
@@ -51,6 +54,7 @@ pub static SSO_REVOKED: Cause = Cause {
     title: "AWS does not accept the SSO token, though it is not expired",
     why: "somebody signed out or ended the session, or the token is of another SSO instance or region",
     fix: &["run `aws sso login` again", "compare sso_region and sso_start_url with those of the sign-in"],
+    rule: "botocore `SSOCredentialFetcher._get_credentials`; aws-sso-util#74",
 };
 
 /// SSO does not give this role of this account.
@@ -62,6 +66,7 @@ pub static SSO_DENIED: Cause = Cause {
         "compare sso_account_id and sso_role_name with what the SSO start page offers",
         "have the permission set assigned",
     ],
+    rule: "AWS SSO portal, `GetRoleCredentials`: ForbiddenException",
 };
 
 /// The file of an SSO sign-in cannot be used.
@@ -70,6 +75,7 @@ pub static SSO_CACHE: Cause = Cause {
     title: "the file of an SSO sign-in cannot be used",
     why: "it cannot be read or written, or holds something else than a token",
     fix: &["run `aws sso login` again, and see to it that this user may write the file and its folder"],
+    rule: "botocore `SSOTokenLoader`, `JSONFileCache`",
 };
 
 /// The SSO token is due to be refreshed.
@@ -78,6 +84,7 @@ pub static SSO_DUE: Cause = Cause {
     title: "the SSO token is due to be refreshed",
     why: "explain changes nothing, so it does not refresh it; the agent, `keyfob get` and the AWS CLI do",
     fix: &["run `keyfob get` for this profile: if that fails, it says why"],
+    rule: "botocore `SSOTokenProvider._is_expired`; explain changes nothing",
 };
 
 /// Nobody has signed in with `aws login` here.
@@ -86,6 +93,7 @@ pub static LOGIN_NOLOGIN: Cause = Cause {
     title: "nobody has signed in with `aws login` here",
     why: "the file in which a sign-in keeps its credentials is not there: each user has files of their own",
     fix: &["run `aws login` for this profile, as the user this runs as"],
+    rule: "botocore `LoginCredentialFetcher.load_cached_credentials`",
 };
 
 /// The `aws login` sign-in has ended.
@@ -94,6 +102,7 @@ pub static LOGIN_EXPIRED: Cause = Cause {
     title: "the `aws login` sign-in has ended",
     why: "it lasts twelve hours at most, and its refresh token is good no longer",
     fix: &["run `aws login` again"],
+    rule: "botocore `LoginCredentialFetcher.refresh_credentials`: TOKEN_EXPIRED",
 };
 
 /// Whoever signed in with `aws login` has changed.
@@ -102,6 +111,7 @@ pub static LOGIN_CHANGED: Cause = Cause {
     title: "the password of whoever signed in with `aws login` has changed",
     why: "a sign-in ends when the credentials that it was made with change",
     fix: &["run `aws login` again"],
+    rule: "botocore `LoginCredentialFetcher.refresh_credentials`: USER_CREDENTIALS_CHANGED",
 };
 
 /// AWS does not prolong the `aws login` sign-in.
@@ -110,6 +120,7 @@ pub static LOGIN_DENIED: Cause = Cause {
     title: "AWS does not prolong the `aws login` sign-in",
     why: "whoever signed in lacks signin:CreateOAuth2Token, or the sign-in does not belong to this region",
     fix: &["have the permission granted", "run `aws login` again"],
+    rule: "botocore `LoginCredentialFetcher.refresh_credentials`: INSUFFICIENT_PERMISSIONS",
 };
 
 /// The file of an `aws login` sign-in cannot be used.
@@ -118,6 +129,7 @@ pub static LOGIN_CACHE: Cause = Cause {
     title: "the file of an `aws login` sign-in cannot be used",
     why: "it cannot be read or written, or holds something else than what `aws login` leaves",
     fix: &["run `aws login` again, and see to it that this user may write the file and its folder"],
+    rule: "botocore `LoginCredentialFetcher.load_cached_credentials`",
 };
 
 /// The credentials of `aws login` are due to be refreshed.
@@ -126,6 +138,7 @@ pub static LOGIN_DUE: Cause = Cause {
     title: "the credentials of `aws login` are due to be refreshed",
     why: "explain changes nothing, so it does not refresh them; the agent, `keyfob get` and the AWS CLI do",
     fix: &["run `keyfob get` for this profile: if that fails, it says why"],
+    rule: "botocore `LoginCredentialFetcher`; explain changes nothing",
 };
 
 /// The sign-in that is there is kept under another name.
@@ -134,6 +147,7 @@ pub static SSO_STALE_CACHE: Cause = Cause {
     title: "the sign-in that is there is kept under another name",
     why: "a token is kept under the name of the sso-session, or else under the start URL: a sign-in for the one is none for the other",
     fix: &["run `aws sso login` for this very profile"],
+    rule: "botocore `SSOTokenLoader._generate_cache_key`",
 };
 
 /// The SDK does not know `aws login`.
@@ -145,4 +159,5 @@ pub static LOGIN_UNSUPPORTED: Cause = Cause {
         "let the program ask keyfob, which reads login_session",
         "or put credential_process = keyfob get --profile NAME --output process into a profile of its own",
     ],
+    rule: "aws-cli#9949, terraform-provider-aws#45316",
 };

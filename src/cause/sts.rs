@@ -24,6 +24,7 @@ pub static STS_DENIED: Cause = Cause {
     title: "AWS refused to let the caller assume the role",
     why: "either the role's trust policy does not name the caller, or the caller lacks permission for sts:AssumeRole",
     fix: &["check both: the role's trust policy, and the caller's policies"],
+    rule: "AWS STS, `AssumeRole`: AccessDenied",
 };
 
 /// AWS gave no session for long-term keys.
@@ -35,6 +36,7 @@ pub static STS_MINT: Cause = Cause {
         "look for sts:GetSessionToken under Deny in the user's policies and the organisation's",
         "let the keys assume a role instead: role_arn",
     ],
+    rule: "AWS STS, `GetSessionToken`",
 };
 
 /// AWS asked to slow down.
@@ -43,6 +45,7 @@ pub static STS_THROTTLE: Cause = Cause {
     title: "AWS asked to slow down",
     why: "too many requests for this account",
     fix: &["wait: it is tried again with growing pauses"],
+    rule: "AWS STS, Throttling",
 };
 
 /// STS is not active in this region.
@@ -51,6 +54,7 @@ pub static STS_REGION_OFF: Cause = Cause {
     title: "STS is not active in this region",
     why: "the region must be enabled in the account",
     fix: &["activate the region, or use another one"],
+    rule: "AWS STS, RegionDisabledException",
 };
 
 /// AWS found a parameter of the request invalid.
@@ -59,6 +63,7 @@ pub static STS_VALIDATION: Cause = Cause {
     title: "AWS found a parameter of the request invalid",
     why: "a role ARN, session name, external id, duration, policy or tag is out of its bounds",
     fix: &["correct the value named above"],
+    rule: "AWS STS, ValidationError",
 };
 
 /// A session of more than an hour was asked for through a chain of roles.
@@ -67,6 +72,7 @@ pub static STS_CHAIN1H: Cause = Cause {
     title: "a session of more than an hour was asked for through a chain of roles",
     why: "AWS limits role chaining to one hour",
     fix: &["set duration_seconds to 3600 or less"],
+    rule: "AWS STS, `AssumeRole`: role chaining ends after an hour",
 };
 
 /// The role is of another partition than the region that is asked.
@@ -75,6 +81,7 @@ pub static PARTITION: Cause = Cause {
     title: "the role is of another partition than the region that is asked",
     why: "China, GovCloud and the rest of AWS have users, keys, roles and an STS of their own, and know nothing of each other",
     fix: &["set a region of the role's partition, or correct the role's ARN"],
+    rule: "AWS, \"Amazon Resource Names\": partitions; aws-sdk-go-base#314",
 };
 
 /// AWS does not know the key, or the secret does not belong to it.
@@ -83,6 +90,7 @@ pub static KEY_INVALID: Cause = Cause {
     title: "AWS does not know the key, or the secret does not belong to it",
     why: "the key was deleted, or mistyped, or belongs to another partition",
     fix: &["make a new key; copy both parts again; compare region and partition"],
+    rule: "AWS STS, InvalidClientTokenId and SignatureDoesNotMatch",
 };
 
 /// AWS says that the credentials are expired.
@@ -91,6 +99,7 @@ pub static KEY_EXPIRED: Cause = Cause {
     title: "AWS says that the credentials are expired",
     why: "temporary credentials were used past their end",
     fix: &["get fresh ones from the source named above"],
+    rule: "AWS, ExpiredToken",
 };
 
 /// AWS answered with an error of its own.
@@ -99,6 +108,7 @@ pub static AWS_5XX: Cause = Cause {
     title: "AWS answered with an error of its own",
     why: "the service is not well",
     fix: &["wait: it is tried again with growing pauses"],
+    rule: "the HTTP status",
 };
 
 /// What answered in the place of AWS is not AWS.
@@ -107,6 +117,7 @@ pub static AWS_ANSWER: Cause = Cause {
     title: "what answered in the place of AWS is not AWS",
     why: "the answer has none of what AWS sends: usual for intercepting proxies and sign-in pages",
     fix: &["look at proxies in between, and at endpoint_url"],
+    rule: "the answer is none of the protocol",
 };
 
 /// The clock of this machine is wrong.
@@ -115,4 +126,5 @@ pub static CLOCK: Cause = Cause {
     title: "the clock of this machine is wrong",
     why: "AWS refuses requests signed more than a few minutes off",
     fix: &["set the clock: look at chrony or systemd-timesyncd"],
+    rule: "AWS Signature Version 4: five minutes; aws-sdk-rust#1033",
 };

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::args::{Explain, Output};
 use super::ask::{self, Agent};
 use super::exit::Exit;
+use super::layout::hanging;
 use super::redact::redacted;
 use super::shadows::Asker;
 use super::stop::Stop;
@@ -247,11 +248,13 @@ fn one_code(code: &str, output: Output, scene: &Scene) -> Result<Exit, Stop> {
     let text = match output {
         Output::Json => format!("{:#}\n", plain(cause)),
         Output::Text => {
-            let mut text =
-                format!("{}  {}\n", scene.terminal.out.paint(Tone::Strong, cause.code), cause.title);
-            let _infallible = writeln!(text, "  why   {}", cause.why);
-            for (index, fix) in cause.fix.iter().enumerate() {
-                let _infallible = writeln!(text, "  {:<5} {fix}", if index == 0 { "fix" } else { "or" });
+            let manner = scene.terminal.of_answers();
+            let mut text = format!("{}  {}\n", manner.paint.paint(Tone::Strong, cause.code), cause.title);
+            let fixes = cause.fix.iter().enumerate();
+            let fixes = fixes.map(|(index, fix)| (if index == 0 { "fix" } else { "or" }, (*fix).to_owned()));
+            let rule = [("rule", cause.rule.to_owned()), ("more", cause.docs())];
+            for (word, says) in [("why", cause.why.to_owned())].into_iter().chain(fixes).chain(rule) {
+                let _infallible = writeln!(text, "  {word:<5} {}", hanging(&says, 8, 8, manner.width));
             }
             text
         }
@@ -275,5 +278,6 @@ fn all_codes(output: Output, scene: &Scene) -> Result<Exit, Stop> {
 }
 
 fn plain(cause: &Cause) -> serde_json::Value {
-    json!({ "code": cause.code, "title": cause.title, "why": cause.why, "fix": cause.fix })
+    let Cause { code, title, why, fix, rule } = cause;
+    json!({ "code": code, "title": title, "why": why, "fix": fix, "rule": rule, "docs": cause.docs() })
 }

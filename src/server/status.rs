@@ -238,7 +238,7 @@ impl From<&Failure> for FailureStatus {
             code: cause.code.to_owned(),
             title: cause.title.to_owned(),
             confidence: failure.confidence().to_owned(),
-            docs: format!("deploy/monitoring/runbook.md#{}", cause.code),
+            docs: cause.docs(),
             kind: failure.kind.as_str().to_owned(),
             exit_code: failure.kind.exit_code(),
             message: failure.context.clone(),

@@ -151,7 +151,7 @@ pub fn catalogue() -> String {
 }
 
 fn entry(cause: &Cause) -> String {
-    let Cause { code, title, why, fix } = cause;
+    let Cause { code, title, why, fix, .. } = cause;
     let why = wrapped(&format!("Role @KEYFOB_ROLE@, trace @KEYFOB_TRACE_ID@: {why}."), "");
     let fixes = fix.iter().map(|fix| format!("- {}\n", wrapped(fix, "  "))).collect::<String>();
     format!(

@@ -64,6 +64,7 @@ fn runbook() -> String {
         for fix in cause.fix {
             _ = writeln!(text, "- {}", capital(fix));
         }
+        _ = writeln!(text, "\nRule: {}.", cause.rule);
     }
     text
 }
@@ -103,6 +104,19 @@ fn terms(rule: &Rule) -> String {
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(char::to_uppercase).into_iter().flatten().chain(letters).collect()
+}
+
+/// `explain --code` and every failure name a place in it.
+#[test]
+fn every_cause_says_where_its_rule_is_from_and_has_its_place_here() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for cause in cause::catalogue() {
+        let docs = cause.docs();
+        let (file, anchor) = docs.split_once('#').unwrap();
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        assert!(text.contains(&format!("<a id=\"{anchor}\"></a>")), "{docs}");
+        assert!(cause.rule.len() > 5, "{} names no rule", cause.code);
+    }
 }
 
 #[test]
