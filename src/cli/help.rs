@@ -52,6 +52,7 @@ Examples:
   keyfob explain app --now          make the agent look again first
   keyfob explain --profile prod     a profile of the AWS files, walked here
   keyfob explain --pid 4711         also what process 4711 asks before it comes to the agent
+  keyfob explain --redact --all     everything, fit for a ticket
   keyfob explain --code KF-DRIFT    what a code in a log, a metric or an error body means
 
 Exit status:
