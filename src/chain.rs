@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -47,9 +48,33 @@ impl Chain {
 
     /// Asks the sources in order until one provides or fails.
     pub async fn resolve(&self, trigger: Trigger) -> Resolution {
+        self.resolve_with_rest(trigger).await.0
+    }
+
+    /// The same, and what there is to see of the sources that were not come to: nothing is asked there.
+    pub async fn resolve_and_survey(&self, trigger: Trigger) -> (Resolution, Vec<Attempt>) {
+        let (resolution, rest) = self.resolve_with_rest(trigger).await;
+        let mut beyond = Vec::new();
+        for source in rest {
+            beyond.push(if source.is_local() {
+                self.ask(source.as_ref()).await.0
+            } else {
+                self.unasked(source.kind())
+            });
+        }
+        (resolution, beyond)
+    }
+
+    fn unasked(&self, source: SourceKind) -> Attempt {
+        let outcome = Outcome::Skipped(Failure::not_configured("not asked: the chain ends before it"));
+        Attempt { source, started: self.clock.now(), took: Duration::ZERO, notes: Notes::default(), outcome }
+    }
+
+    async fn resolve_with_rest(&self, trigger: Trigger) -> (Resolution, Vec<Arc<dyn Source>>) {
         let (trace, started, begun) = (TraceId::random(), self.clock.now(), Instant::now());
         let mut attempts = Vec::new();
-        let credentials = self.walk(&mut attempts).await.map(Arc::new);
+        let (credentials, rest) = self.walk(&mut attempts).await;
+        let credentials = credentials.map(Arc::new);
         let doubts = self.within(async {
             match credentials {
                 None => self.lineup.doubts(&attempts).await,
@@ -59,10 +84,11 @@ impl Chain {
         let doubts = doubts.await.unwrap_or_default();
         attempts.iter_mut().take(1).for_each(|first| first.notes.doubts.extend(doubts.iter().cloned()));
         let (role, took) = (self.role.clone(), begun.elapsed());
-        Resolution { role, trace, trigger, started, took, attempts, credentials }
+        (Resolution { role, trace, trigger, started, took, attempts, credentials }, rest)
     }
 
-    async fn walk(&self, attempts: &mut Vec<Attempt>) -> Option<Credentials> {
+    /// What was found, and the sources that were not come to.
+    async fn walk(&self, attempts: &mut Vec<Attempt>) -> (Option<Credentials>, Vec<Arc<dyn Source>>) {
         let (started, begun, mut notes) = (self.clock.now(), Instant::now(), Notes::default());
         let prepared = self.within(self.lineup.sources(&mut notes)).await;
         let prepared = prepared.unwrap_or_else(|| Err(too_late()));
@@ -72,15 +98,16 @@ impl Chain {
             Err(failure) => (Vec::new(), Outcome::Failed(failure)),
         };
         attempts.push(Attempt { source: SourceKind::Profile, started, took, notes, outcome });
-        for source in sources {
+        let mut sources = sources.into_iter();
+        while let Some(source) = sources.next() {
             let (attempt, credentials) = self.ask(source.as_ref()).await;
             let stop = !matches!(attempt.outcome, Outcome::Skipped(_));
             attempts.push(attempt);
             if stop {
-                return credentials;
+                return (credentials, sources.collect());
             }
         }
-        None
+        (None, Vec::new())
     }
 
     async fn ask(&self, source: &dyn Source) -> (Attempt, Option<Credentials>) {

@@ -107,7 +107,7 @@ async fn of_agent(args: &Explain, asker: &Asker, scene: &Scene) -> Result<Told, 
 
 async fn local(args: &Explain, asker: &Asker, scene: &Scene) -> Result<Told, Stop> {
     let subject = Subject::find(&scene.global, &args.whose, &scene.env)?;
-    let walk = subject.look(&scene.env, &scene.clock, args.timeout).await;
+    let (walk, beyond) = subject.look(&scene.env, &scene.clock, args.timeout).await;
     let (now, findings) = (scene.clock.now(), walk.findings());
     let judged = subject.judged(&walk, now);
     let failure = judged.as_ref().err().map(FailureStatus::from);
@@ -116,7 +116,7 @@ async fn local(args: &Explain, asker: &Asker, scene: &Scene) -> Result<Told, Sto
     let bare = bare.then(|| findings.bare("these are bare long-term keys", now));
     let mut warnings: Vec<_> = findings.warnings(now).iter().chain(&bare).map(FailureStatus::from).collect();
     warnings.extend(asker.shadows(None, scene).await);
-    let explanation = Explanation::of_walk(&subject.role.name, &walk);
+    let explanation = Explanation::of_walk(&subject.role.name, &walk).with_survey(&beyond);
     let origin = origin(&subject.env(&scene.env), walk.region());
     let again = again_here(args, failure.as_ref());
     Ok(Told { explanation, failure, warnings, found, agent: None, origin, again })

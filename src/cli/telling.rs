@@ -1,11 +1,10 @@
 //! Tells a walk to a person: a line for each source, then the cause of what decided, why, and what to do.
 
 mod details;
+mod found;
 
 use std::fmt::Write as _;
 use std::time::SystemTime;
-
-use serde::{Deserialize, Serialize};
 
 use super::exit::Exit;
 use super::layout::{filled, hanging};
@@ -13,10 +12,10 @@ use super::moment;
 use super::stop::Stop;
 use super::terminal::{Manner, Tone};
 use crate::clock::stamp;
-use crate::credentials::{Credentials, SourceKind};
 use crate::failure::Remedy;
 use crate::server::status::{Explanation, FailureStatus, RoleStatus, Step};
 use details::{counted, details, longest, same_words};
+pub use found::Found;
 
 /// What is told, and how.
 #[derive(Clone, Debug)]
@@ -55,51 +54,24 @@ pub enum Detail {
     Times,
 }
 
-/// Credentials, as they may be shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
-    /// The source that gave them.
-    pub source: Option<String>,
-    /// Whose they are, if the source said so.
-    pub account: Option<String>,
-    /// Last four characters of the key id.
-    pub key_suffix: Option<String>,
-    /// Their own expiry.
-    pub expires_at: Option<String>,
-    /// When an agent looks again.
-    pub next_refresh: Option<String>,
-}
-
-impl Found {
-    /// What a walk that no agent made gave.
-    #[must_use]
-    pub fn here(source: Option<SourceKind>, found: &Credentials) -> Self {
-        Self {
-            source: source.map(|source| source.to_string()),
-            account: found.account_id.as_ref().map(ToString::to_string),
-            key_suffix: Some(found.key_suffix()),
-            expires_at: found.expires_at.map(stamp),
-            next_refresh: None,
-        }
-    }
-
-    /// What an agent serves for a role.
-    #[must_use]
-    pub fn of(role: &RoleStatus) -> Option<Self> {
-        let RoleStatus { source, account, key_suffix, expires_at, next_refresh, .. } = role.clone();
-        role.usable.then_some(Self { source, account, key_suffix, expires_at, next_refresh })
-    }
-}
-
 impl Telling<'_> {
     /// The whole text; what to do comes last.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = self.heading();
-        let steps = self.explanation.walk.as_ref().map_or(&[][..], |walk| &walk.attempts);
-        let column = MARGIN + steps.iter().map(|step| longest(step, 0)).max().unwrap_or_default();
+        let walk = self.explanation.walk.as_ref();
+        let steps = walk.map_or(&[][..], |walk| &walk.attempts);
+        // Of interest where something is wrong: what would come next once that is mended.
+        let beyond = walk.filter(|_| self.found.is_none() || self.detail >= Detail::All);
+        let beyond = beyond.map_or(&[][..], |walk| &walk.beyond);
+        let names = beyond.iter().map(|step| step.source.chars().count());
+        let names = names.chain(steps.iter().map(|step| longest(step, 0)));
+        let column = MARGIN + names.max().unwrap_or_default();
         for step in steps {
             self.step(&mut text, step, 0, column);
+        }
+        for step in beyond {
+            self.line(&mut text, Tone::Dim, &step.source, step.says.split_whitespace(), column);
         }
         let _infallible = write!(text, "\n{}", self.verdict(steps));
         if let Some(failure) = self.failure {
@@ -130,19 +102,9 @@ impl Telling<'_> {
 
     /// A source and, where something is wrong with it, what was seen.
     fn step(&self, text: &mut String, step: &Step, depth: usize, column: usize) {
-        let (tone, sign) = self.sign(step);
+        let (tone, paint) = (Self::tone(step), self.manner.paint);
         let name = format!("{}{}", "  ".repeat(depth), step.source);
-        let name_tone = if tone == Tone::Dim { Tone::Dim } else { Tone::Strong };
-        let says = self.says(step, tone);
-        let says = filled(&says, " ", column, column, self.manner.width);
-        let paint = self.manner.paint;
-        let _infallible = writeln!(
-            text,
-            "  {} {} {}",
-            paint.padded(tone, sign, 2),
-            paint.padded(name_tone, &name, column + 1 - MARGIN),
-            paint.paint(tone_of(tone), says)
-        );
+        self.line(text, tone, &name, self.says(step, tone), column);
         // A hop that failed is the step's own failure: it is told once.
         let (same, hops): (Vec<_>, Vec<_>) = step.hops.iter().partition(|hop| {
             hop.failure.is_some() && message(hop.failure.as_ref()) == message(step.failure.as_ref())
@@ -156,6 +118,36 @@ impl Telling<'_> {
         }
         for hop in hops.into_iter().filter(|_| tone != Tone::Dim) {
             self.step(text, hop, depth + 1, column);
+        }
+    }
+
+    fn line<T: AsRef<str>>(
+        &self,
+        text: &mut String,
+        tone: Tone,
+        name: &str,
+        says: impl IntoIterator<Item = T>,
+        column: usize,
+    ) {
+        let name_tone = if tone == Tone::Dim { Tone::Dim } else { Tone::Strong };
+        let says = filled(says, " ", column, column, self.manner.width);
+        let paint = self.manner.paint;
+        let _infallible = writeln!(
+            text,
+            "  {} {} {}",
+            paint.padded(tone, sign(tone, self.manner.unicode), 2),
+            paint.padded(name_tone, name, column + 1 - MARGIN),
+            paint.paint(tone_of(tone), says)
+        );
+    }
+
+    fn tone(step: &Step) -> Tone {
+        let asked_for = step.failure.as_ref().is_some_and(|failure| failure.kind != "not_configured");
+        match step.outcome.as_str() {
+            "provided" => Tone::Good,
+            "failed" => Tone::Bad,
+            _ if asked_for => Tone::Warn,
+            _ => Tone::Dim,
         }
     }
 
@@ -178,17 +170,6 @@ impl Telling<'_> {
         }
     }
 
-    fn sign(&self, step: &Step) -> (Tone, &'static str) {
-        let asked_for = step.failure.as_ref().is_some_and(|failure| failure.kind != "not_configured");
-        let (tone, sign, ascii) = match step.outcome.as_str() {
-            "provided" => (Tone::Good, "✓", "ok"),
-            "failed" => (Tone::Bad, "✗", "x"),
-            _ if asked_for => (Tone::Warn, "!", "!"),
-            _ => (Tone::Dim, "–", "-"),
-        };
-        (tone, if self.manner.unicode { sign } else { ascii })
-    }
-
     fn verdict(&self, steps: &[Step]) -> String {
         let history = self.explanation.role.as_ref().and_then(|role| self.history(role));
         let history = history.map(|told| format!("{}\n", hanging(&told, 0, 0, self.manner.width)));
@@ -200,26 +181,7 @@ impl Telling<'_> {
         let well = self.failure.is_none() && self.warnings.is_empty();
         let well = if well { "Everything needed is in place.\n" } else { "" };
         let title = self.manner.paint.paint(Tone::Good, "Usable credentials");
-        format!("{title}\n{}{history}{well}", self.table(found))
-    }
-
-    fn table(&self, found: &Found) -> String {
-        let more = if self.manner.unicode { "…" } else { "..." };
-        let account = found.account.as_ref().map(|account| format!("account {account}"));
-        let key = found.key_suffix.as_ref().map(|suffix| format!("key {more}{suffix}"));
-        let identity = account.into_iter().chain(key).collect::<Vec<_>>().join(", ");
-        let expiry = found.expires_at.as_deref();
-        let expiry = expiry.map_or("none".to_owned(), |at| format!("{} ({at})", self.when(at)));
-        let rows = [
-            ("source", found.source.clone()),
-            ("identity", Some(identity)),
-            ("expiry", Some(expiry)),
-            ("next refresh", found.next_refresh.as_deref().map(|at| self.when(at))),
-        ];
-        let rows = rows.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        rows.filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("  {name:<13} {value}\n"))
-            .collect()
+        format!("{title}\n{}{history}{well}", found.table(self.manner, self.now))
     }
 
     /// Since when looks have failed, and when the last good one was.
@@ -243,7 +205,7 @@ impl Telling<'_> {
     }
 
     fn when(&self, stamp: &str) -> String {
-        moment::parse(stamp).map_or_else(|| stamp.to_owned(), |at| moment::relative(at, self.now))
+        when(stamp, self.now)
     }
 
     fn cause(&self, text: &mut String, tone: Tone, title: &str, failure: &FailureStatus) {
@@ -309,6 +271,22 @@ impl Telling<'_> {
 
 /// What stands around a source's name.
 const MARGIN: usize = 7;
+
+fn when(stamp: &str, now: SystemTime) -> String {
+    moment::parse(stamp).map_or_else(|| stamp.to_owned(), |at| moment::relative(at, now))
+}
+
+fn sign(tone: Tone, unicode: bool) -> &'static str {
+    match (tone, unicode) {
+        (Tone::Good, true) => "✓",
+        (Tone::Good, false) => "ok",
+        (Tone::Bad, true) => "✗",
+        (Tone::Bad, false) => "x",
+        (Tone::Dim, true) => "–",
+        (Tone::Dim, false) => "-",
+        _ => "!",
+    }
+}
 
 fn message(failure: Option<&FailureStatus>) -> Option<&str> {
     failure.map(|failure| failure.message.as_str())

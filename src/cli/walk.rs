@@ -21,7 +21,7 @@ use crate::credentials::{Credentials, RoleName, SourceKind};
 use crate::failure::{Failure, FailureKind};
 use crate::keeper::Policy;
 use crate::keeper::judge::judge;
-use crate::report::{Notes, Resolution, Trigger, Verdict};
+use crate::report::{Attempt, Notes, Resolution, Trigger, Verdict};
 use crate::source::Surroundings;
 use crate::source::imds::Imds;
 use crate::source::mfa::Codes;
@@ -77,13 +77,15 @@ impl Subject {
     }
 
     /// The same without writing anything and without asking anybody, within a time: sign-ins that are due stay so.
-    pub async fn look(&self, env: &Env, clock: &Clock, within: Duration) -> Resolution {
+    ///
+    /// Beside the walk: what there is of the sources that it did not come to.
+    pub async fn look(&self, env: &Env, clock: &Clock, within: Duration) -> (Resolution, Vec<Attempt>) {
         // A source that gives up by itself says why.
         const LAST_WORDS: Duration = Duration::from_millis(500);
         let around = self.around(env, clock);
         let attempt_timeout = around.attempt_timeout.min(within.saturating_sub(LAST_WORDS).max(within / 2));
         let around = Surroundings { renews: false, attempt_timeout, ..around };
-        self.chain(env, around).until(Instant::now() + within).resolve(Trigger::Operator).await
+        self.chain(env, around).until(Instant::now() + within).resolve_and_survey(Trigger::Operator).await
     }
 
     fn around(&self, env: &Env, clock: &Clock) -> Surroundings {

@@ -43,6 +43,9 @@ pub struct Walk {
     pub also: Vec<FailureStatus>,
     /// Every source asked, in order.
     pub attempts: Vec<Step>,
+    /// What there is of the sources that were not come to; looked at by a walk that only explains.
+    #[serde(default)]
+    pub beyond: Vec<Beyond>,
 }
 
 /// One source asked.
@@ -64,6 +67,17 @@ pub struct Step {
     pub calls: Vec<CallStatus>,
     /// Steps of a role chain, innermost first.
     pub hops: Vec<Step>,
+}
+
+/// A source that was not come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beyond {
+    /// Which.
+    pub source: String,
+    /// `provided`: it has credentials; `skipped`: it is not set up, or was not asked; `failed`: it would end the chain.
+    pub outcome: String,
+    /// What there is of it.
+    pub says: String,
 }
 
 /// One request to a server.
@@ -107,6 +121,15 @@ impl Explanation {
     }
 }
 
+impl Explanation {
+    /// The same with what there is of the sources that the walk did not come to.
+    #[must_use]
+    pub fn with_survey(mut self, beyond: &[Attempt]) -> Self {
+        self.walk.iter_mut().for_each(|walk| walk.beyond = beyond.iter().map(Beyond::of).collect());
+        self
+    }
+}
+
 impl Walk {
     /// A finished walk.
     #[must_use]
@@ -121,6 +144,7 @@ impl Walk {
             failure: causes.next(),
             also: causes.collect(),
             attempts: walk.attempts.iter().map(Step::of).collect(),
+            beyond: Vec::new(),
         }
     }
 }
@@ -142,6 +166,17 @@ impl Step {
             calls: attempt.notes.calls.iter().map(CallStatus::of).collect(),
             hops: attempt.notes.hops.iter().map(Self::of).collect(),
         }
+    }
+}
+
+impl Beyond {
+    fn of(attempt: &Attempt) -> Self {
+        let (outcome, says) = match &attempt.outcome {
+            Outcome::Provided { .. } => ("provided", "not come to; it has credentials".to_owned()),
+            Outcome::Skipped(failure) => ("skipped", failure.context.clone()),
+            Outcome::Failed(failure) => ("failed", format!("not come to; {failure}")),
+        };
+        Self { source: attempt.source.to_string(), outcome: outcome.to_owned(), says }
     }
 }
 

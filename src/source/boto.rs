@@ -154,4 +154,8 @@ impl Source for BotoFiles {
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
         Box::pin(self.look(notes))
     }
+
+    fn is_local(&self) -> bool {
+        true
+    }
 }

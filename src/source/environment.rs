@@ -142,6 +142,10 @@ impl Source for Environment {
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
         Box::pin(future::ready(self.look(notes)))
     }
+
+    fn is_local(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,12 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Why there are no credentials; a kind that falls through lets the chain ask the next source.
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>>;
+
+    /// Whether asking it reads the environment or files and nothing else: then it can be looked at where the chain does
+    /// not come to it.
+    fn is_local(&self) -> bool {
+        false
+    }
 }
 
 /// The sources of one walk: read anew each time, because files and what they say change.

@@ -39,4 +39,8 @@ impl Source for Settled {
         notes.looked.extend(self.looked.looked.iter().cloned());
         Box::pin(future::ready(Err(self.outcome.clone())))
     }
+
+    fn is_local(&self) -> bool {
+        true
+    }
 }

@@ -120,4 +120,8 @@ impl Source for Statics {
     fn fetch<'a>(&'a self, notes: &'a mut Notes) -> BoxFuture<'a, Result<Credentials, Failure>> {
         Box::pin(future::ready(self.look(notes)))
     }
+
+    fn is_local(&self) -> bool {
+        true
+    }
 }
