@@ -25,7 +25,7 @@ impl Normal {
 
     pub fn text(&self, text: &str) -> String {
         let text = self.words.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-        let text = just_now(&text);
+        let text = any_key(&just_now(&text));
         let mut out = String::new();
         let mut word = String::new();
         for c in text.chars() {
@@ -64,6 +64,13 @@ fn just_now(text: &str) -> String {
         when.ends_with(" ago").then(|| format!("{before}walked just now (operator){rest}"))
     });
     told.unwrap_or_else(|| text.to_owned())
+}
+
+/// The end of a key id, which is made anew for each session.
+fn any_key(text: &str) -> String {
+    let mut parts = text.split(", key ...");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + ", key ...0000" + part.get(4..).unwrap_or_default())
 }
 
 fn measures(key: &str) -> bool {

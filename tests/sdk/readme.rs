@@ -26,7 +26,8 @@ fn the_failure_on_the_first_screen_is_what_boto3_and_keyfob_say() {
     let (python, script) = first.split_once(" -c ").unwrap();
     assert_eq!((python, *second), ("python3", "keyfob explain"));
     let explain =
-        Run::keyfob().args(["explain", "--local"]).envs(home.env()).envs(aws.env()).run().expect_code(4);
+        Run::keyfob().args(["explain", "--local"]).envs(home.env()).envs(aws.env()).env("COLUMNS", "120");
+    let explain = explain.run().expect_code(4);
     assert!(ours.len() > 6, "{ours:?}");
     for line in ours {
         // How long it took stands at the end.
