@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::support::Run;
+use crate::support::home::others_are_in_sight;
 
 /// The codes in `status`, and those in the metrics.
 fn warned(agent: &Serving) -> (Vec<String>, Vec<String>) {
@@ -34,6 +35,9 @@ fn session(id: &str) -> String {
 
 #[test]
 fn keys_that_all_can_read_are_warned_of_until_a_walk_finds_them_closed() {
+    if !others_are_in_sight() {
+        return;
+    }
     let home = TempHome::new();
     let path = home.credentials(&session("ASIAOPEN000000000001"));
     let chmod =

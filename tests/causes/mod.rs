@@ -23,6 +23,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::parity::situation;
+use crate::support::home::others_are_in_sight;
 
 const WORKERS: usize = 4;
 
@@ -95,7 +96,8 @@ fn every_cause_is_named_where_it_comes_about_and_its_fix_works() {
         &all,
         |(_, fixture)| &fixture.name,
         |(folder, fixture)| {
-            if fixture.expected.recorded.is_some() {
+            let unseen = || fixture.code() == "SEC-READABLE" && !others_are_in_sight();
+            if fixture.expected.recorded.is_some() || unseen() {
                 return Ok(());
             }
             let mut stage = fixture.stage(&users);

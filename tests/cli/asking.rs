@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::*;
+use crate::support::home::others_are_in_sight;
 
 /// An agent with a role that is well and one that is not, and how to find it.
 pub(super) fn serving(home: &TempHome) -> (Serving, String) {
@@ -147,6 +148,9 @@ fn what_somebody_may_have_meant_is_the_cause_when_nothing_is_set_up() {
 /// What strict asks is whether it will go on working.
 #[test]
 fn keys_that_are_open_to_others_do_not_break_soon_and_a_session_past_its_end_does() {
+    if !others_are_in_sight() {
+        return;
+    }
     let home = TempHome::new();
     let path = home.credentials(&format!(
         "[default]\naws_access_key_id = ASIAFROMTHEFILE00001\naws_secret_access_key = {SECRET}\naws_session_token = t\n"
