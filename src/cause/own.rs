@@ -44,7 +44,7 @@ pub static KF_WARMING: Cause = Cause {
     title: "the first walk is under way",
     why: "the agent has just started",
     fix: &["wait a moment and ask again"],
-    rule: "keyfob: a first walk is under way",
+    rule: "our own: a first walk is under way",
 };
 
 /// The chain leads back to keyfob itself.
@@ -53,7 +53,7 @@ pub static KF_LOOP: Cause = Cause {
     title: "the chain leads back to keyfob itself",
     why: "keyfob would wait for its own answer",
     fix: &["remove keyfob from the profile it resolves, or name another profile"],
-    rule: "keyfob: a walk that would ask itself",
+    rule: "our own: a walk that would ask itself",
 };
 
 /// Long-term keys are served as they are.
@@ -71,7 +71,7 @@ pub static KF_STATIC_REFUSED: Cause = Cause {
     title: "long-term keys were found and the role refuses them",
     why: "the role's configuration says static_keys = \"refuse\"",
     fix: &["configure a source of temporary credentials"],
-    rule: "keyfob: `static_keys`",
+    rule: "our own: `static_keys`",
 };
 
 /// The chain now ends at another identity than the one the role started with.
@@ -80,7 +80,7 @@ pub static KF_DRIFT: Cause = Cause {
     title: "the chain now ends at another identity than the one the role started with",
     why: "serving it would silently change who the application is",
     fix: &["repair the original source; if the change is meant, change the role's configuration or restart"],
-    rule: "keyfob: a role does not drift",
+    rule: "our own: a role does not drift",
 };
 
 /// The credentials found are not the expected ones.
@@ -89,7 +89,7 @@ pub static KF_EXPECT: Cause = Cause {
     title: "the credentials found are not the expected ones",
     why: "the role's `expect` names another account or source",
     fix: &["repair the expected source, or change `expect`"],
-    rule: "keyfob: `expect`",
+    rule: "our own: `expect`",
 };
 
 /// The request's token is not the right one.
@@ -98,7 +98,7 @@ pub static KF_AUTH: Cause = Cause {
     title: "the request's token is not the right one",
     why: "every request must carry the token of the token file",
     fix: &["set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the agent's token file"],
-    rule: "keyfob: the token of the endpoint",
+    rule: "our own: the token of the endpoint",
 };
 
 /// The request carries no token.
@@ -107,7 +107,7 @@ pub static KF_TOKENMISSING: Cause = Cause {
     title: "the request carries no token",
     why: "every request must carry the token of the token file in Authorization",
     fix: &["set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the agent's token file"],
-    rule: "keyfob: the token of the endpoint",
+    rule: "our own: the token of the endpoint",
 };
 
 /// The role is for other users.
@@ -119,7 +119,7 @@ pub static KF_PEER: Cause = Cause {
         "add the user's number to the role's `allow.uids`",
         "ask from this machine, in the agent's network and user namespace: nobody else can be known",
     ],
-    rule: "keyfob: `allow`",
+    rule: "our own: `allow`",
 };
 
 /// The request is not for this listener.
@@ -128,7 +128,7 @@ pub static KF_HOST: Cause = Cause {
     title: "the request is not for this listener",
     why: "only loopback and link-local hosts are answered, without proxies in between",
     fix: &["use the literal address that `keyfob env` prints"],
-    rule: "keyfob: the rules for Host, Origin and forwarded requests",
+    rule: "our own: the rules for Host, Origin and forwarded requests",
 };
 
 /// The request is not one that is answered here.
@@ -137,7 +137,7 @@ pub static KF_REQUEST: Cause = Cause {
     title: "the request is not one that is answered here",
     why: "wrong path, method or body",
     fix: &["use the address that `keyfob env` prints"],
-    rule: "keyfob: the paths of the endpoint",
+    rule: "our own: the paths of the endpoint",
 };
 
 /// The role does not allow this source.
@@ -146,7 +146,7 @@ pub static KF_POLICY: Cause = Cause {
     title: "the role does not allow this source",
     why: "the role's `sources` leaves it out",
     fix: &["add the source to the role's `sources`"],
-    rule: "keyfob: `sources`",
+    rule: "our own: `sources`",
 };
 
 /// A source did not answer within refresh.attempt_timeout.
@@ -155,7 +155,7 @@ pub static KF_TIMEOUT: Cause = Cause {
     title: "a source did not answer within refresh.attempt_timeout",
     why: "the attempt was ended",
     fix: &["look at the source; or raise refresh.attempt_timeout"],
-    rule: "keyfob: `refresh.attempt_timeout`, `explain --timeout`",
+    rule: "our own: `refresh.attempt_timeout`, `explain --timeout`",
 };
 
 /// Nobody asks for the credentials.
@@ -167,7 +167,7 @@ pub static KF_BYPASS: Cause = Cause {
         "give the application the variables that `keyfob env` prints, and start it anew",
         "`sudo keyfob explain --pid PID` says what an application asks first",
     ],
-    rule: "keyfob: applications ask when they start",
+    rule: "our own: applications ask when they start",
 };
 
 /// What is served ends soon and is not renewed.
@@ -176,7 +176,7 @@ pub static KF_STALE: Cause = Cause {
     title: "what is served ends soon, and refreshes fail",
     why: "credentials are served until they end; then every request for them is refused",
     fix: &["do what the last failure of the role asks for"],
-    rule: "keyfob: nothing is served past its end",
+    rule: "our own: nothing is served past its end",
 };
 
 /// An address cannot be listened on.

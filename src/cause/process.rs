@@ -48,7 +48,7 @@ pub static PROC_TIMEOUT: Cause = Cause {
     title: "the credential_process did not end in time",
     why: "it was ended, with everything it had started",
     fix: &["make it faster, or raise refresh.process_timeout"],
-    rule: "keyfob: `refresh.process_timeout`; botocore waits for ever",
+    rule: "our own: `refresh.process_timeout`; botocore waits for ever",
 };
 
 /// The credential_process printed credentials that are expired already.

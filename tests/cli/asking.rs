@@ -178,7 +178,7 @@ fn explain_tells_each_source_and_the_meaning_of_codes() {
     assert!(strict.contains("KF-STATIC"), "{strict}");
     let code = ends(&home, &["explain", "--code", "kf-loop"], 0).stdout;
     assert!(code.starts_with("KF-LOOP  ") && code.contains("\n  fix   "), "{code}");
-    assert!(code.contains("\n  rule  keyfob: ") && code.ends_with("runbook.md#KF-LOOP\n"), "{code}");
+    assert!(code.contains("\n  rule  our own: ") && code.ends_with("runbook.md#KF-LOOP\n"), "{code}");
     ends(&home, &["explain", "--code", "NO-SUCH"], 2);
     let all = ends(&home, &["explain", "--list-codes", "--output", "json"], 0).json();
     assert!(all.as_array().unwrap().len() > 50);
